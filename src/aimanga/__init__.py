@@ -1,0 +1,72 @@
+"""aimanga: real-world image super-resolution.
+
+    import aimanga
+
+    picture = aimanga.read("photo.jpg")
+    aimanga.write(aimanga.upscale(picture), "photo-x4.png")
+
+Everything here is imported when it is first used, so `import aimanga` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aimanga.batch import Record, Report
+    from aimanga.errors import AimangaError, ModelError, PictureError, ResourceError, UsageError
+    from aimanga.images import Metadata, Picture, read, write
+    from aimanga.models import MODELS, Model, load_model
+    from aimanga.upscale import upscale, upscale_files
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AimangaError": "aimanga.errors",
+    "MODELS": "aimanga.models",
+    "Metadata": "aimanga.images",
+    "Model": "aimanga.models",
+    "ModelError": "aimanga.errors",
+    "Picture": "aimanga.images",
+    "PictureError": "aimanga.errors",
+    "Record": "aimanga.batch",
+    "Report": "aimanga.batch",
+    "ResourceError": "aimanga.errors",
+    "UsageError": "aimanga.errors",
+    "load_model": "aimanga.models",
+    "read": "aimanga.images",
+    "upscale": "aimanga.upscale",
+    "upscale_files": "aimanga.upscale",
+    "write": "aimanga.images",
+}
+
+__all__ = [
+    "MODELS",
+    "AimangaError",
+    "Metadata",
+    "Model",
+    "ModelError",
+    "Picture",
+    "PictureError",
+    "Record",
+    "Report",
+    "ResourceError",
+    "UsageError",
+    "__version__",
+    "load_model",
+    "read",
+    "upscale",
+    "upscale_files",
+    "write",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'aimanga' has no attribute {name!r}")
+    home = import_module(_HOMES[name])
+    # `aimanga.upscale` is a package that can be called; its import has put it here under that name.
+    return home if _HOMES[name] == f"aimanga.{name}" else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

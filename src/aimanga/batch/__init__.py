@@ -1,0 +1,20 @@
+"""Run one function over many files: found, named, resumed, reported."""
+
+from aimanga.batch.plan import Job, Plan, plan
+from aimanga.batch.progress import ProgressDisplay
+from aimanga.batch.report import Detail, Record, Report
+from aimanga.batch.run import Tick, Watcher, Work, run
+
+__all__ = [
+    "Detail",
+    "Job",
+    "Plan",
+    "ProgressDisplay",
+    "Record",
+    "Report",
+    "Tick",
+    "Watcher",
+    "Work",
+    "plan",
+    "run",
+]

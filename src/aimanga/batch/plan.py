@@ -1,0 +1,156 @@
+"""Which files a batch works on, and what their results are called."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aimanga.atomic import is_part
+from aimanga.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to work on, and the file to make of it."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a batch, in order, and how many files of the input folders are none of its business.
+
+    Attributes:
+        jobs: Sorted by source, folder by folder.
+        ignored: Files that have no suffix of the wanted ones.
+        subfolders: Folders that were not entered, since recursion was not asked for.
+    """
+
+    jobs: tuple[Job, ...]
+    ignored: int
+    subfolders: int
+
+
+def plan(
+    inputs: Iterable[Path],
+    output: Path,
+    *,
+    suffixes: Collection[str],
+    result_name: Callable[[Path], str],
+    recursive: bool = False,
+) -> Plan:
+    """Find the files of a batch and name their results.
+
+    A file given by name is taken whatever its suffix; in a folder the files with one of `suffixes` are, except
+    hidden ones. The folders' structure is mirrored in `output`. Where two results would get one name, the files
+    whose suffix changes keep the old one in it: `a.jpg` beside `a.png` becomes `a.jpg.png`; what still
+    collides is numbered in order: `a-2.png`.
+
+    Args:
+        inputs: Files and folders.
+        output: The folder for the results; or the result itself, where the only input is a file and the
+            suffix of `output` is one of `suffixes`.
+        suffixes: Suffixes of the files to take from folders, lower case with a dot.
+        result_name: Gives the name of the result for a source.
+        recursive: Whether to enter subfolders.
+
+    Returns:
+        The plan; nothing has been made yet.
+
+    Raises:
+        UsageError: An input does not exist, nothing was found, or a result would replace a source.
+    """
+    inputs = list(inputs)
+    missing = [str(path) for path in inputs if not path.exists()]
+    if missing:
+        raise UsageError(f"no such file or folder: {', '.join(missing)}")
+    if len(inputs) == 1 and inputs[0].is_file() and output.suffix.lower() in suffixes and not output.is_dir():
+        found = _Found([(inputs[0], Path())])
+        jobs = [Job(inputs[0], output)]
+    else:
+        if output.exists() and not output.is_dir():
+            raise UsageError(f"{output}: several results need a folder, and this is a file")
+        found = _find(inputs, output, suffixes, recursive)
+        jobs = _name_results(found.files, output, result_name)
+    if not jobs:
+        hint = " (--recursive enters subfolders)" if found.subfolders and not recursive else ""
+        raise UsageError(f"no pictures found in {', '.join(map(str, inputs))}{hint}")
+    _check_overwriting(jobs)
+    return Plan(tuple(jobs), found.ignored, found.subfolders)
+
+
+@dataclass
+class _Found:
+    files: list[tuple[Path, Path]]  # a file, and the folder of its result relative to the output
+    ignored: int = 0
+    subfolders: int = 0
+
+
+def _find(inputs: list[Path], output: Path, suffixes: Collection[str], recursive: bool) -> _Found:
+    found = _Found([])
+    for given in inputs:
+        if given.is_file():
+            found.files.append((given, Path()))
+            continue
+        for folder, names, folders in _walk(given, output, recursive):
+            found.subfolders += folders
+            for name in names:
+                path = folder / name
+                if path.suffix.lower() in suffixes and not name.startswith("."):
+                    found.files.append((path, folder.relative_to(given)))
+                elif not is_part(path):
+                    found.ignored += 1
+    # The same file given twice, by itself and in its folder, is one job.
+    first: dict[str, tuple[Path, Path]] = {}
+    for entry in found.files:
+        first.setdefault(os.path.realpath(entry[0]), entry)
+    found.files = list(first.values())
+    return found
+
+
+def _walk(top: Path, output: Path, recursive: bool) -> Iterator[tuple[Path, list[str], int]]:
+    """Folder, sorted file names, number of subfolders left out; never the output folder, nor links to folders."""
+    results = output.resolve()
+    for folder, subfolders, names in os.walk(top):
+        here = Path(folder)
+        subfolders[:] = sorted(
+            name for name in subfolders if not name.startswith(".") and (here / name).resolve() != results
+        )
+        left_out = 0
+        if not recursive:
+            left_out = len(subfolders)
+            subfolders.clear()
+        yield here, sorted(names), left_out
+
+
+def _name_results(files: list[tuple[Path, Path]], output: Path, result_name: Callable[[Path], str]) -> list[Job]:
+    wanted = [output / folder / result_name(file) for file, folder in files]
+    # Compared without case: the results may go to a file system that does not tell A.png from a.png.
+    crowded = {key for key, count in Counter(str(path).casefold() for path in wanted).items() if count > 1}
+    jobs: list[Job] = []
+    taken: set[str] = set()
+    for (file, _), target in zip(files, wanted, strict=True):
+        name = target
+        if str(target).casefold() in crowded and file.suffix.lower() != target.suffix.lower():
+            name = target.with_name(f"{target.stem}{file.suffix}{target.suffix}")
+        number = 2
+        free = name
+        while str(free).casefold() in taken:
+            free = name.with_name(f"{name.stem}-{number}{name.suffix}")
+            number += 1
+        taken.add(str(free).casefold())
+        jobs.append(Job(file, free))
+    return jobs
+
+
+def _check_overwriting(jobs: list[Job]) -> None:
+    sources = {os.path.realpath(job.source): job.source for job in jobs}
+    for job in jobs:
+        source = sources.get(os.path.realpath(job.target))
+        if source is not None:
+            raise UsageError(
+                f"{job.target}: the result would replace the source {source}; "
+                "choose another output folder, or a --suffix"
+            )

@@ -1,0 +1,24 @@
+"""Pictures: read, hold, write. On libvips; nothing here knows of networks."""
+
+from aimanga.images.formats import FORMATS, READABLE_SUFFIXES, Format, format_named, format_of, output_suffix
+from aimanga.images.picture import Metadata, Picture
+from aimanga.images.read import MAX_PIXELS, Header, read, read_header
+from aimanga.images.write import DEFAULT_QUALITY, check_size, write
+
+__all__ = [
+    "DEFAULT_QUALITY",
+    "FORMATS",
+    "MAX_PIXELS",
+    "READABLE_SUFFIXES",
+    "Format",
+    "Header",
+    "Metadata",
+    "Picture",
+    "check_size",
+    "format_named",
+    "format_of",
+    "output_suffix",
+    "read",
+    "read_header",
+    "write",
+]

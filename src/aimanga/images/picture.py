@@ -1,0 +1,95 @@
+"""A picture in memory."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says about its picture, kept as it was read.
+
+    Attributes:
+        exif: The EXIF block. Its orientation tag no longer holds: the orientation is applied to the pixels,
+            and the tag is reset where the picture is written.
+        xmp: The XMP packet.
+        iptc: The IPTC block.
+        pixels_per_mm: Density, horizontal and vertical.
+    """
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    pixels_per_mm: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture: samples, transparency, colour space and metadata.
+
+    Attributes:
+        pixels: H x W x C, uint8 or uint16; C is 1 (gray) or 3 (RGB). The values are those of the colour space
+            that `icc` describes; sRGB where it is None. Right side up.
+        alpha: H x W of the same type, 0 is transparent; None where everything is opaque. The colours are not
+            multiplied by it.
+        icc: The ICC profile of the pixels.
+        metadata: EXIF, XMP, IPTC and density.
+
+    Raises:
+        ValueError: The shapes or types do not fit together.
+    """
+
+    pixels: Samples
+    alpha: Samples | None = None
+    icc: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape
+        if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
+            raise ValueError(f"pixels are H x W x 1 or H x W x 3, not {shape}; see Picture.from_array")
+        if self.pixels.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"pixels are uint8 or uint16, not {self.pixels.dtype}")
+        if self.alpha is not None and (self.alpha.shape != shape[:2] or self.alpha.dtype != self.pixels.dtype):
+            raise ValueError(
+                f"alpha is {self.alpha.shape} {self.alpha.dtype}, the pixels are {shape} {self.pixels.dtype}"
+            )
+
+    @classmethod
+    def from_array(cls, array: Samples, icc: bytes | None = None) -> "Picture":
+        """Make a picture of an array as other libraries have it.
+
+        Args:
+            array: H x W (gray), or H x W x C with C = 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha);
+                uint8 or uint16.
+            icc: The ICC profile of the values; None for sRGB.
+
+        Returns:
+            A picture that shares the array's memory.
+
+        Raises:
+            ValueError: The array has another shape or type.
+        """
+        if array.ndim == 2:
+            array = array[:, :, None]
+        if array.ndim == 3 and array.shape[2] in (2, 4):
+            return cls(array[:, :, :-1], array[:, :, -1], icc)
+        return cls(array, None, icc)
+
+    def to_array(self) -> Samples:
+        """All samples in one array: H x W x C, with alpha as the last channel where there is one."""
+        return self.pixels if self.alpha is None else np.dstack((self.pixels, self.alpha))
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.pixels.shape[1])

@@ -1,0 +1,138 @@
+"""Write pictures: whole or not at all, with their colour space and metadata."""
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+
+from aimanga.atomic import replacing
+from aimanga.errors import PictureError
+from aimanga.images.formats import Format, format_of
+from aimanga.images.picture import Metadata, Picture
+
+DEFAULT_QUALITY = 95
+"""Quality of JPEG, WebP and AVIF where none is asked for: high, since an upscaled picture is a source for others."""
+
+
+def write(picture: Picture, path: Path | str, *, quality: int | None = None, strip_metadata: bool = False) -> None:
+    """Write a picture in the format that the path's suffix names; an existing file is replaced.
+
+    The file appears under its name only when it is whole. 16 bits a sample are kept by PNG and TIFF (12 of them
+    by AVIF), rounded to 8 by JPEG and WebP. JPEG has no transparency: the picture is laid on white. The ICC
+    profile is always written; an untagged picture stays untagged, which means sRGB. TIFF takes XMP and IPTC, but
+    no EXIF (libvips writes none).
+
+    Args:
+        picture: The picture.
+        path: The file; its folder must exist.
+        quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; `DEFAULT_QUALITY` where it is None.
+        strip_metadata: Leave out EXIF, XMP and IPTC.
+
+    Raises:
+        PictureError: The format is not known, cannot hold a picture of this size, or the encoder fails.
+        OSError: The file cannot be written.
+        KeyboardInterrupt: Ctrl-C was pressed; nothing is left behind.
+    """
+    path = Path(path)
+    form = format_of(path)
+    check_size(form, picture.width, picture.height, path)
+    metadata = Metadata(pixels_per_mm=picture.metadata.pixels_per_mm) if strip_metadata else picture.metadata
+    image = _to_image(picture, form, metadata)
+    saver, options = _encoder(form, image, DEFAULT_QUALITY if quality is None else quality)
+    with replacing(path) as part, part.open("wb") as file:
+        target = pyvips.Target.new_to_descriptor(file.fileno())
+        _interruptible(image, path, lambda: image.write_to_target(target, saver, **options))
+
+
+def check_size(form: Format, width: int, height: int, path: Path) -> None:
+    """Raise `PictureError` where a format cannot hold a picture of this size."""
+    if max(width, height) > form.max_side:
+        raise PictureError(
+            f"{path}: {width} x {height} is too large for {form.name}, which allows {form.max_side} pixels a side; "
+            "use --format png or tiff"
+        )
+
+
+def _to_image(picture: Picture, form: Format, metadata: Metadata) -> pyvips.Image:
+    array = np.ascontiguousarray(picture.to_array())
+    height, width, bands = array.shape
+    deep = array.dtype == np.uint16
+    gray = bands < 3
+    image = pyvips.Image.new_from_memory(array.data, width, height, bands, "ushort" if deep else "uchar")
+    spaces = {(False, False): "srgb", (False, True): "b-w", (True, False): "rgb16", (True, True): "grey16"}
+    image = image.copy(interpretation=spaces[deep, gray])
+    if picture.alpha is not None and not form.alpha:
+        image = image.flatten(background=[65535 if deep else 255])
+    if deep and not form.deep:
+        image = (image / 257).rint().cast("uchar").copy(interpretation=spaces[False, gray])
+    if metadata.pixels_per_mm:
+        image = image.copy(xres=metadata.pixels_per_mm[0], yres=metadata.pixels_per_mm[1])
+    for name, blob in (
+        ("icc-profile-data", picture.icc),
+        ("exif-data", metadata.exif),
+        ("xmp-data", _upright(metadata.xmp)),
+        ("iptc-data", metadata.iptc),
+    ):
+        if blob:
+            image.set_type(pyvips.GValue.blob_type, name, blob)
+    image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    return image
+
+
+def _upright(xmp: bytes | None) -> bytes | None:
+    """Reset the orientation in an XMP packet, which some programs obey as they do EXIF's."""
+    if xmp is None:
+        return None
+    return re.sub(rb'(tiff:Orientation(?:="|>))[2-8](?=["<])', rb"\g<1>1", xmp)
+
+
+def _encoder(form: Format, image: pyvips.Image, quality: int) -> tuple[str, dict[str, Any]]:
+    """The suffix by which libvips chooses its encoder, and the encoder's options."""
+    match form.name:
+        case "jpg":
+            # Colour at full resolution: halving it would undo part of the upscaling.
+            return ".jpg", {"Q": quality, "subsample_mode": "off", "optimize_coding": True}
+        case "webp":
+            return ".webp", {"Q": quality, "lossless": quality == 100, "smart_subsample": True}
+        case "avif":
+            depth = 12 if image.format == "ushort" else 8
+            return ".avif", {"Q": quality, "effort": 2, "bitdepth": depth, "subsample_mode": "off"}
+        case "tiff":
+            size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
+            return ".tif", {"compression": "lzw", "predictor": "horizontal", "bigtiff": size > 3e9}
+        case _:
+            return ".png", {"compression": 6}
+
+
+def _interruptible(image: pyvips.Image, path: Path, encode: Callable[[], None]) -> None:
+    """Run an encoder so that Ctrl-C ends it at once.
+
+    Encoding is one long call into libvips, during which Python handles no signal; in a thread of its own it
+    leaves the calling one free to.
+    """
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            encode()
+        except Exception as error:  # handed to the calling thread, which raises it
+            failures.append(error)
+
+    image.set_progress(True)  # without it libvips does not look whether it should stop
+    encoder = threading.Thread(target=work, daemon=True)
+    encoder.start()
+    try:
+        encoder.join()
+    except KeyboardInterrupt:
+        image.set_kill(True)
+        encoder.join(timeout=1)
+        raise
+    if failures and isinstance(failures[0], pyvips.Error):
+        reason = str(failures[0]).strip().splitlines()[-1]
+        raise PictureError(f"{path}: cannot be written: {reason}") from failures[0]
+    if failures:
+        raise failures[0]

@@ -1,0 +1,46 @@
+"""SRVGGNetCompact: the small, fast generator of Real-ESRGAN's video and general models.
+
+Source: X. Wang et al., the Real-ESRGAN project, release notes of v0.2.3 and v0.2.5 (no paper of its own).
+"""
+
+import torch.nn.functional as F  # noqa: N812 (the field's own abbreviation)
+from torch import Tensor, nn
+
+from aimanga.models.layers import Conv3x3
+
+
+class SRVGGNetCompact(nn.Module):
+    """A plain chain of 3x3 convolutions with PReLU, PixelShuffle, and the enlarged input added.
+
+    Its parameters have the published names (`body.0.weight` ...), so its weights load as they are.
+
+    Args:
+        channels: Channels of the input and the output picture.
+        features: Channels in between.
+        convs: Number of convolutions between the first and the last.
+        scale: Any positive integer.
+    """
+
+    def __init__(self, *, channels: int = 3, features: int = 64, convs: int = 16, scale: int = 4) -> None:
+        super().__init__()
+        self.scale = scale
+        self.size_multiple = 1
+        self.body = nn.ModuleList([Conv3x3(channels, features), nn.PReLU(features)])
+        for _ in range(convs):
+            self.body += [Conv3x3(features, features), nn.PReLU(features)]
+        self.body.append(Conv3x3(features, channels * scale**2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Upscale a batch.
+
+        Args:
+            x: N x channels x H x W, range [0, 1].
+
+        Returns:
+            N x channels x (H `scale`) x (W `scale`), about [0, 1], not clipped.
+        """
+        features = x
+        for layer in self.body:
+            features = layer(features)
+        residual = F.pixel_shuffle(features, self.scale)
+        return residual + F.interpolate(x, scale_factor=self.scale, mode="nearest")

@@ -1,0 +1,23 @@
+"""The one building block that the generators share."""
+
+from torch import Tensor, nn
+
+
+class Conv3x3(nn.Conv2d):
+    """A 3x3 convolution with zero padding that computes in the type of its weights.
+
+    The input may be of another floating type: it is converted here. So a network decides its precision
+    by the type of its weights alone, and a sum outside a convolution keeps the wider type of its terms:
+    with bfloat16 weights and a float32 input, convolutions run in bfloat16 and residual sums in float32.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve N x C x H x W of any floating type into the type of the weights."""
+        return super().forward(x.to(self.weight.dtype))

@@ -1,0 +1,138 @@
+"""Tensors of pictures: conversion, rounding, luma, and a resize that agrees with MATLAB's `imresize`.
+
+Everywhere a tensor is NCHW float32 in [0, 1], RGB, unless said otherwise.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+
+def from_array(array: npt.NDArray[Any]) -> Tensor:
+    """Turn stored samples into a tensor.
+
+    Args:
+        array: H x W x C, uint8 or uint16.
+
+    Returns:
+        1 x C x H x W, float32, range [0, 1].
+
+    Raises:
+        TypeError: The samples are of another type.
+    """
+    top = sample_maximum(array.dtype)
+    # Through float32 in numpy: torch has no arithmetic for uint16.
+    planes = np.ascontiguousarray(array.transpose(2, 0, 1), dtype=np.float32)
+    return torch.from_numpy(planes)[None].div_(top)
+
+
+def to_array(tensor: Tensor, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Turn a tensor into stored samples: clipped to [0, 1], rounded half to even.
+
+    Args:
+        tensor: 1 x C x H x W, float32.
+        dtype: `numpy.uint8` or `numpy.uint16`.
+
+    Returns:
+        H x W x C of that type, contiguous.
+
+    Raises:
+        TypeError: `dtype` is another type.
+    """
+    top = sample_maximum(dtype)
+    _, channels, height, width = tensor.shape
+    array = np.empty((height, width, channels), dtype)
+    for channel in range(channels):  # one at a time: a large picture is not held twice as floats
+        array[:, :, channel] = tensor[0, channel].detach().cpu().clamp(0, 1).mul_(top).round_().numpy()
+    return array
+
+
+def sample_maximum(dtype: npt.DTypeLike) -> int:
+    """The value that stands for 1.0 in samples of this type: 255 for uint8, 65535 for uint16.
+
+    Raises:
+        TypeError: The type is neither.
+    """
+    kind = np.dtype(dtype)
+    if kind not in (np.uint8, np.uint16):
+        raise TypeError(f"samples are uint8 or uint16, not {kind}")
+    return int(np.iinfo(kind).max)
+
+
+def luma(rgb: Tensor) -> Tensor:
+    """Y of BT.601 in video range, the channel on which the literature measures PSNR and SSIM.
+
+    Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255 (ITU-R BT.601-7, as MATLAB's `rgb2ycbcr`).
+
+    Args:
+        rgb: N x 3 x H x W, range [0, 1].
+
+    Returns:
+        N x 1 x H x W, range [16/255, 235/255].
+    """
+    weights = rgb.new_tensor([65.481, 128.553, 24.966]).view(1, 3, 1, 1)
+    return ((rgb * weights).sum(1, keepdim=True) + 16) / 255
+
+
+def resize(picture: Tensor, height: int, width: int) -> Tensor:
+    """Bicubic resize that agrees with MATLAB's `imresize`, in floating point.
+
+    Keys' cubic with a = -0.5; for a reduction the kernel is widened by the factor, which prevents aliasing;
+    borders are mirrored with the border sample repeated. Height is resized first, as MATLAB does where both
+    factors are equal. The result is not clipped: a cubic overshoots at edges.
+
+    Source: R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29(6), 1981.
+
+    Args:
+        picture: N x C x H x W, any range, float32 or float64.
+        height: The wanted height, at least 1.
+        width: The wanted width, at least 1.
+
+    Returns:
+        N x C x `height` x `width` of the same type.
+    """
+    for axis, size in ((2, height), (3, width)):
+        if picture.shape[axis] != size:
+            picture = _resize_axis(picture, axis, size)
+    return picture
+
+
+def _resize_axis(picture: Tensor, axis: int, size: int) -> Tensor:
+    weights, sources = _cubic_taps(picture.shape[axis], size)
+    result = None
+    # Tap by tap: a gather of all taps at once would need their number times the memory.
+    for tap in range(weights.shape[1]):
+        shape = [1, 1, 1, 1]
+        shape[axis] = size
+        weight = weights[:, tap].to(picture).view(shape)
+        term = picture.index_select(axis, sources[:, tap].to(picture.device)).mul_(weight)
+        result = term if result is None else result.add_(term)
+    assert result is not None  # there is always at least one tap
+    return result
+
+
+@lru_cache(maxsize=64)
+def _cubic_taps(length: int, size: int) -> tuple[Tensor, Tensor]:
+    """Weights (float64) and source indices (int64) of each output sample, both `size` x taps."""
+    scale = size / length
+    stretch = max(1.0, 1.0 / scale)
+    centre = (torch.arange(size, dtype=torch.float64) + 0.5) / scale - 0.5
+    taps = math.ceil(4 * stretch) + 2
+    first = torch.floor(centre - 2 * stretch).to(torch.int64)
+    positions = first[:, None] + torch.arange(taps)
+    distance = ((centre[:, None] - positions) / stretch).abs()
+    weights = torch.where(
+        distance <= 1,
+        (1.5 * distance - 2.5) * distance**2 + 1,
+        torch.where(distance <= 2, ((2.5 - 0.5 * distance) * distance - 4) * distance + 2, 0.0),
+    )
+    weights /= weights.sum(1, keepdim=True)
+    used = weights.abs().amax(0) > 0
+    mirrored = positions.remainder(2 * length)
+    mirrored = torch.where(mirrored < length, mirrored, 2 * length - 1 - mirrored)
+    return weights[:, used], mirrored[:, used]

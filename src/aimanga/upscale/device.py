@@ -1,0 +1,82 @@
+"""Where and in which precision a network runs."""
+
+from typing import Literal, get_args
+
+import torch
+
+from aimanga.errors import UsageError
+
+Precision = Literal["fp32", "bf16", "fp16"]
+"""fp32: everything in float32. bf16, fp16: convolutions in that type, residual sums in float32."""
+
+WEIGHT_TYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+
+def choose_device(name: str) -> torch.device:
+    """The device for a name: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+
+    `auto` is the first CUDA device, else Apple's GPU, else the CPU.
+
+    Raises:
+        UsageError: There is no such device here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name}: devices are auto, cpu, cuda, cuda:N and mps") from error
+    there = {
+        "cpu": device.index in (None, 0),
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, False):
+        raise UsageError(f"--device {name}: this machine, or this build of PyTorch, has no such device")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> Precision:
+    """The precision for a name: `auto`, `fp32`, `bf16`, `fp16`.
+
+    `auto` is the fastest one that stays within 50 dB of float32: bf16 on CPUs with bfloat16 instructions
+    (AVX512-BF16 or AMX), fp16 on CUDA, where its three more bits of mantissa cost nothing, and fp32 elsewhere.
+
+    Raises:
+        UsageError: There is no such precision, or not on this device.
+    """
+    if name == "auto":
+        if device.type == "cuda":
+            return "fp16"
+        return "bf16" if device.type == "cpu" and _cpu_has_bf16() else "fp32"
+    for precision in get_args(Precision):
+        if name == precision:
+            if precision == "fp16" and device.type == "cpu":
+                raise UsageError("--precision fp16: CPUs compute it slower than fp32; use bf16 or fp32")
+            found: Precision = precision
+            return found
+    raise UsageError(f"--precision {name}: precisions are auto, {', '.join(get_args(Precision))}")
+
+
+def describe(device: torch.device, precision: Precision) -> str:
+    """One line for people: the device and how it computes."""
+    if device.type == "cpu":
+        place = f"CPU, {torch.get_num_threads()} threads"
+    elif device.type == "cuda":
+        place = f"{torch.cuda.get_device_name(device)} ({device})"
+    else:
+        place = "Apple GPU (mps)"
+    how = "fp32" if precision == "fp32" else f"{precision} convolutions, fp32 sums"
+    return f"{place}, {how}"
+
+
+def _cpu_has_bf16() -> bool:
+    # Without these instructions bfloat16 is emulated, several times slower than float32.
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
