@@ -32,7 +32,7 @@ def from_array(array: npt.NDArray[Any]) -> Tensor:
 
 
 def to_array(tensor: Tensor, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Turn a tensor into stored samples: clipped to [0, 1], rounded half to even.
+    """Turn a tensor into stored samples: clipped to [0, 1], rounded to the nearest, a half up.
 
     Args:
         tensor: 1 x C x H x W, float32.
@@ -48,7 +48,7 @@ def to_array(tensor: Tensor, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     _, channels, height, width = tensor.shape
     array = np.empty((height, width, channels), dtype)
     for channel in range(channels):  # one at a time: a large picture is not held twice as floats
-        array[:, :, channel] = tensor[0, channel].detach().cpu().clamp(0, 1).mul_(top).round_().numpy()
+        array[:, :, channel] = tensor[0, channel].detach().cpu().clamp(0, 1).mul_(top).add_(0.5).floor_().numpy()
     return array
 
 

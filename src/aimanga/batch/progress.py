@@ -71,15 +71,14 @@ class ProgressDisplay:
         self._ended += 1
         self._done += self._costs.get(job.source, 1.0)
         self._progress.update(self._all, completed=self._done, description=f"{self._ended}/{self._jobs}")
-        self._console.print(_line(record), soft_wrap=True, highlight=False)
+        if record.status != "skipped":  # thousands of such lines would hide the others
+            self._console.print(_line(record), soft_wrap=True, highlight=False)
 
 
 def _line(record: Record) -> str:
     if record.status == "failed":
         return f"[red]failed[/red]   {escape(record.error or '')}"
     name = escape(str(record.output))
-    if record.status == "skipped":
-        return f"[dim]skipped  {name}  (already there)[/dim]"
     sizes = [record.details.get(key) for key in ("input_size", "output_size")]
     shown = " -> ".join(f"{size[0]} x {size[1]}" for size in sizes if isinstance(size, list))
     return f"[green]done[/green]     {name}  {shown}  {record.seconds:.1f} s"

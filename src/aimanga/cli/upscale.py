@@ -122,6 +122,8 @@ def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
             seconds = engine.seconds_per_pixel() * sum(p.network_pixels for p in waiting)
         summary += f", about {_duration(seconds)}"
     lines.append(summary)
+    if not overwrite and (present := sum(p.present for p in plan.pictures)):
+        lines.append(f"{present} are already there (--overwrite makes them again)")
     if plan.ignored:
         lines.append(f"{plan.ignored} files that are not pictures are left out")
     if plan.subfolders:

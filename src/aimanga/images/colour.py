@@ -14,7 +14,7 @@ def to_working_space(image: pyvips.Image, path: Path) -> tuple[pyvips.Image, byt
     A profile whose tone curve is like that of a display (sRGB, Display P3, Adobe RGB, ProPhoto, gray gamma)
     stays with the values as they are: converting to sRGB and back would clip every colour outside sRGB, and
     the networks, which learned from untagged pictures of the web, do not care which primaries are meant.
-    Only what they have never seen is converted to sRGB: CMYK, Lab, and profiles with a linear tone curve.
+    Only what they have never seen is converted to sRGB: CMYK, and profiles with a linear tone curve.
 
     Args:
         image: A libvips image without alpha, uchar or ushort.
@@ -27,7 +27,7 @@ def to_working_space(image: pyvips.Image, path: Path) -> tuple[pyvips.Image, byt
         PictureError: The colours can be neither kept nor converted.
     """
     profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
-    if image.interpretation in ("cmyk", "lab", "labs") or image.bands == 4:
+    if image.bands == 4:
         return _to_srgb(image, path), None
     if profile is None:
         return image, None
@@ -59,8 +59,6 @@ def _middle_gray(profile: bytes, bands: int) -> float:
 def _to_srgb(image: pyvips.Image, path: Path) -> pyvips.Image:
     depth = 16 if image.format == "ushort" else 8
     try:
-        if image.interpretation in ("lab", "labs"):
-            return image.colourspace("rgb16" if depth == 16 else "srgb")
         # An image without a profile of its own gets libvips' generic one for CMYK.
         source = "cmyk" if image.bands == 4 else "srgb"
         return image.icc_transform("srgb", embedded=True, input_profile=source, depth=depth, intent="relative")

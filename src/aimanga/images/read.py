@@ -41,7 +41,7 @@ def read(path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = F
 
     PNG, JPEG, WebP, TIFF, GIF, AVIF and HEIC, told by their content. The EXIF orientation is applied. Palettes
     and single bits become 8-bit samples, 10 and 12 bits become 16. RGB and gray keep their colour space and its
-    profile; CMYK, Lab and scene-linear colours become sRGB.
+    profile; CMYK and scene-linear colours become sRGB.
 
     Args:
         path: The file; any name that the file system allows.

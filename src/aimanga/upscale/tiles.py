@@ -63,6 +63,17 @@ def run_in_tiles(
     return joined
 
 
+def computed_pixels(height: int, width: int, tile: int = TILE, halo: int = HALO) -> int:
+    """How many input pixels are computed for a picture, those of the overlaps counted as often as they are."""
+    if height * width <= (tile + 2 * halo) ** 2:
+        return height * width
+    rows, columns = (
+        sum(min(end + halo, length) - max(0, start - halo) for start, end in _spans(length, tile))
+        for length in (height, width)
+    )
+    return rows * columns
+
+
 def _spans(length: int, tile: int) -> Iterator[tuple[int, int]]:
     """Cut `length` into spans of about equal size, at most `tile`, that begin at multiples of 4."""
     count = -(-length // tile)

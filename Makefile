@@ -1,0 +1,39 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check lint types imports clean
+
+# Upscale the samples with the real weights; look into out/ afterwards.
+demo: .venv/installed
+	$(BIN)/aimanga upscale samples --output out
+
+# The whole test suite.
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+# Everything that is checked without running the code.
+check: lint types imports
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed-dev
+	$(BIN)/mypy
+
+imports: .venv/installed-dev
+	$(BIN)/lint-imports
+
+# The stamps make a second run install nothing, until the dependencies change.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aimanga needs Python 3.11 or newer: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv out

@@ -1,0 +1,47 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from aimanga.models import SRVGGNetCompact
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def samples():
+    return ROOT / "samples"
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Pictures that may be used beside the project, but not shipped with it."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there: these pictures may not be shipped with the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def nearest_model(tmp_path_factory):
+    """A weight file whose network repeats each pixel 4 x 4 times: what goes in can be found in what comes out."""
+    path = tmp_path_factory.mktemp("weights") / "nearest.safetensors"
+    network = SRVGGNetCompact(features=4, convs=1, scale=4)
+    save_file({name: torch.zeros_like(tensor) for name, tensor in network.state_dict().items()}, path)
+    return path
+
+
+@pytest.fixture
+def aimanga_cli():
+    """Run the command line in a process of its own, as a user does."""
+
+    def run(*arguments, timeout=120):
+        return subprocess.run(
+            [sys.executable, "-m", "aimanga", *map(str, arguments)],
+            capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    return run

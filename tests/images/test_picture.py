@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from aimanga import Picture
+
+
+@pytest.mark.parametrize(
+    ("shape", "pixels", "alpha"),
+    [
+        ((4, 5), (4, 5, 1), None),
+        ((4, 5, 1), (4, 5, 1), None),
+        ((4, 5, 2), (4, 5, 1), (4, 5)),
+        ((4, 5, 3), (4, 5, 3), None),
+        ((4, 5, 4), (4, 5, 3), (4, 5)),
+    ],
+)
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_arrays_as_other_libraries_have_them(shape, pixels, alpha, kind):
+    array = np.arange(np.prod(shape), dtype=kind).reshape(shape)
+    picture = Picture.from_array(array)
+    assert picture.pixels.shape == pixels
+    assert (picture.alpha.shape if picture.alpha is not None else None) == alpha
+    assert (picture.height, picture.width) == (4, 5)
+    np.testing.assert_array_equal(picture.to_array().reshape(shape), array)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 5, 3), np.float32),
+        np.zeros((4, 5, 5), np.uint8),
+        np.zeros((4,), np.uint8),
+        np.zeros((0, 5, 3), np.uint8),
+    ],
+)
+def test_what_is_no_picture_is_refused(array):
+    with pytest.raises(ValueError, match="pixels are"):
+        Picture.from_array(array)
+
+
+def test_alpha_of_another_size_or_type_is_refused():
+    pixels = np.zeros((4, 5, 3), np.uint8)
+    for alpha in (np.zeros((5, 4), np.uint8), np.zeros((4, 5), np.uint16)):
+        with pytest.raises(ValueError, match="alpha is"):
+            Picture(pixels, alpha)

@@ -1,0 +1,87 @@
+"""What other programs rely on: public names, lazy imports, the tree in the README."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import aimanga
+from tests.conftest import ROOT
+
+
+def test_public_names_do_not_move():
+    assert aimanga.__all__ == [
+        "MODELS", "AimangaError", "Metadata", "Model", "ModelError", "Picture", "PictureError", "Record", "Report",
+        "ResourceError", "UsageError", "__version__", "load_model", "read", "upscale", "upscale_files", "write",
+    ]  # fmt: skip
+    for name in aimanga.__all__:
+        assert getattr(aimanga, name) is not None
+
+
+def test_unknown_name_is_an_attribute_error():
+    assert not hasattr(aimanga, "no_such_name")
+
+
+def test_upscale_is_a_function_whatever_was_imported_before():
+    code = """
+import aimanga, aimanga.upscale.tiles
+from aimanga.upscale.engine import Engine
+import inspect
+print(list(inspect.signature(aimanga.upscale).parameters), aimanga.upscale.tiles.HALO)
+"""
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output == "['picture', 'model', 'scale', 'strength', 'device', 'precision'] 64\n"
+
+
+def test_importing_aimanga_imports_nothing_heavy():
+    code = "import sys, aimanga; print([m for m in ('torch', 'numpy', 'pyvips', 'rich') if m in sys.modules])"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output == "[]\n"
+
+
+def test_versions_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == aimanga.__version__
+    assert f"## {aimanga.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_constraint_is_a_pin_and_covers_every_dependency():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line) for line in lines)
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    names = {re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower() for requirement in wanted}
+    assert names - {"aimanga"} <= pinned
+
+
+def test_tree_in_the_readme_is_the_tree_on_the_disk():
+    tree = re.search(r"```text\nsrc/aimanga/\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    shown, folder = set(), ""
+    for line in tree.splitlines():
+        indent, name = re.match(r"( *)(\S+)", line).groups()
+        folder = folder if len(indent) == 4 else ""
+        shown.add(folder + name.rstrip("/"))
+        folder = name if name.endswith("/") else folder
+    package = ROOT / "src" / "aimanga"
+    files = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*")
+        if path.suffix == ".py" and path.name != "__init__.py" or path.is_dir() and path.name != "__pycache__"
+    }
+    assert shown == files
+
+
+def test_tests_mirror_the_sources():
+    package, tests = ROOT / "src" / "aimanga", ROOT / "tests"
+    for path in tests.glob("*/test_*.py"):
+        source = package / path.parent.name / path.name.removeprefix("test_")
+        assert source.exists(), f"{path} tests no module of that name"
+
+
+def test_every_sample_has_its_licence():
+    table = (ROOT / "samples" / "LICENSES.md").read_text()
+    for sample in (ROOT / "samples").iterdir():
+        if sample.suffix != ".md":
+            line = next(line for line in table.splitlines() if line.startswith(f"| {sample.name} |"))
+            assert re.search(r"CC0-1\.0|public domain", line)
