@@ -4,6 +4,7 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import traceback
 from collections import deque
@@ -206,10 +207,19 @@ def _run_pool(
 
 
 def _start_worker(threads: int) -> None:
-    """Prepare a worker process: its share of the cores, and Ctrl-C left to the parent."""
+    """Prepare a worker process: its share of the cores, Ctrl-C left to the parent, no life after it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     for variable in ("OMP_NUM_THREADS", "VIPS_CONCURRENCY"):
         os.environ.setdefault(variable, str(threads))
+
+
+def _die_with_parent() -> None:
+    # A killed parent cannot end its workers: they would wait for work for ever, each with a model in memory.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _no_tick(share: float) -> None:

@@ -80,6 +80,8 @@ def _to_image(picture: Picture, form: Format, metadata: Metadata) -> pyvips.Imag
         if blob:
             image.set_type(pyvips.GValue.blob_type, name, blob)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    if metadata.exif:  # its thumbnail is the old picture, turned the old way
+        image.set_type(pyvips.GValue.blob_type, "jpeg-thumbnail-data", b"")
     return image
 
 

@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aimanga.batch import plan
+from aimanga.batch.plan import _name_results
+from aimanga.errors import UsageError
+
+SUFFIXES = {".png", ".jpg"}
+
+
+def make(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def planned(inputs, output, name=lambda source: f"{source.stem}.png", **options):
+    found = plan(inputs, output, suffixes=SUFFIXES, result_name=name, **options)
+    base = output if not output.suffix else output.parent
+    return {str(job.target.relative_to(base)): job.source.name for job in found.jobs}, found
+
+
+def test_a_folder_without_recursion(tmp_path):
+    photos = make(tmp_path / "in", "b.png", "A.JPG", "notes.txt", ".DS_Store", "._b.png", "sub/c.png")
+    names, found = planned([photos], tmp_path / "out")
+    assert names == {"A.png": "A.JPG", "b.png": "b.png"}
+    assert [job.source.name for job in found.jobs] == ["A.JPG", "b.png"]
+    assert (found.ignored, found.subfolders) == (3, 1)
+
+
+def test_recursion_mirrors_the_folders_and_leaves_the_results_out(tmp_path):
+    photos = make(tmp_path / "in", "a.png", "x/a.png", "x/y/b.jpg", "out/old.png", ".hidden/c.png")
+    names, found = planned([photos], photos / "out", recursive=True)
+    assert names == {"a.png": "a.png", "x/a.png": "a.png", "x/y/b.png": "b.jpg"}
+    assert (found.ignored, found.subfolders) == (0, 0)
+
+
+def test_a_single_file_into_a_file_or_a_folder(tmp_path):
+    make(tmp_path, "a.jpg")
+    assert planned([tmp_path / "a.jpg"], tmp_path / "b.png")[0] == {"b.png": "a.jpg"}
+    assert planned([tmp_path / "a.jpg"], tmp_path / "out")[0] == {"a.png": "a.jpg"}
+    (tmp_path / "folder.png").mkdir()
+    found = plan([tmp_path / "a.jpg"], tmp_path / "folder.png", suffixes=SUFFIXES, result_name=lambda s: "r.png")
+    assert found.jobs[0].target == tmp_path / "folder.png" / "r.png"
+
+
+def test_a_named_file_is_taken_whatever_its_suffix(tmp_path):
+    make(tmp_path, "photo", ".hidden.png")
+    assert planned([tmp_path / "photo", tmp_path / ".hidden.png"], tmp_path / "out")[0] == {
+        "photo.png": "photo", ".hidden.png": ".hidden.png",
+    }  # fmt: skip
+
+
+def test_colliding_names_keep_their_old_suffix(tmp_path):
+    photos = make(tmp_path / "in", "a.png", "a.jpg", "b.jpg")
+    assert planned([photos], tmp_path / "out")[0] == {"a.jpg.png": "a.jpg", "a.png": "a.png", "b.png": "b.jpg"}
+
+
+def test_what_still_collides_is_numbered(tmp_path):
+    first, second = make(tmp_path / "1", "a.png"), make(tmp_path / "2", "a.png")
+    _, found = planned([first, second], tmp_path / "out")
+    assert [job.target.name for job in found.jobs] == ["a.png", "a-2.png"]
+
+
+def test_case_alone_does_not_tell_results_apart(tmp_path):
+    photos = make(tmp_path / "in", "A.png", "a.png")
+    assert planned([photos], tmp_path / "out")[0] == {"A.png": "A.png", "a-2.png": "a.png"}
+
+
+def test_a_file_given_twice_is_one_job(tmp_path):
+    photos = make(tmp_path / "in", "a.png")
+    assert len(plan([photos / "a.png", photos], tmp_path / "o", suffixes=SUFFIXES, result_name=lambda s: s.name).jobs) == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from("abAB"), st.sampled_from([".png", ".jpg", ".PNG", ".gif"]), st.sampled_from("xy"))))
+def test_no_two_results_share_a_name_and_the_order_of_files_alone_decides(files):
+    entries = [(Path(folder) / f"{stem}{suffix}", Path()) for stem, suffix, folder in files]
+    jobs = _name_results(entries, Path("out"), lambda source: f"{source.stem}.png")
+    assert [job.source for job in jobs] == [file for file, _ in entries]
+    names = [str(job.target).casefold() for job in jobs]
+    assert len(set(names)) == len(names)
+    assert jobs == _name_results(entries, Path("out"), lambda source: f"{source.stem}.png")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "message"),
+    [
+        (["no.png"], "out", "no such file or folder: .*no.png"),
+        (["empty"], "out", "no pictures found"),
+        (["nested"], "out", r"no pictures found.*--recursive"),
+        (["full"], "full", "would replace the source"),
+        (["full/a.png"], "full/a.png", "would replace the source"),
+        (["full"], "file.txt", "several results need a folder"),
+    ],
+)
+def test_impossible_requests_are_refused(tmp_path, inputs, output, message):
+    make(tmp_path, "full/a.png", "nested/x/a.png", "file.txt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=message):
+        plan(
+            [tmp_path / name for name in inputs], tmp_path / output, suffixes=SUFFIXES, result_name=lambda s: s.name
+        )
+
+
+def test_links_to_folders_are_not_followed(tmp_path):
+    photos = make(tmp_path / "in", "a.png")
+    (photos / "loop").symlink_to(photos)
+    assert planned([photos], tmp_path / "out", recursive=True)[0] == {"a.png": "a.png"}

@@ -1,0 +1,31 @@
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from aimanga.batch import Job, ProgressDisplay, Record
+
+
+def shown(terminal):
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=100, color_system=None)
+    jobs = [Job(Path("in/[a].png"), Path("out/[a].png")), Job(Path("in/b.png"), Path("out/b.png"))]
+    with ProgressDisplay(console, {jobs[0].source: 3.0, jobs[1].source: 1.0}, 2) as display:
+        display.started(jobs[0])
+        display.advanced(jobs[0], 0.5)
+        details = {"input_size": [2, 3], "output_size": [8, 12]}
+        display.finished(jobs[0], Record(jobs[0].source, jobs[0].target, "done", 1.5, details=details))
+        display.started(jobs[1])
+        display.finished(jobs[1], Record(jobs[1].source, jobs[1].target, "failed", error="in/b.png: [broken]"))
+    return output.getvalue()
+
+
+def test_a_line_for_every_file_that_ends():
+    assert shown(terminal=False).splitlines() == [
+        "done     out/[a].png  2 x 3 -> 8 x 12  1.5 s",
+        "failed   in/b.png: [broken]",
+    ]
+
+
+def test_a_terminal_shows_the_share_by_cost():
+    assert "75 %" in shown(terminal=True)

@@ -1,0 +1,128 @@
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import psutil
+import pytest
+
+from aimanga.batch import run
+from tests.batch.works import copy, make_jobs
+from tests.conftest import ROOT
+
+NAMES = [f"{number}.txt" for number in range(12)]
+
+
+def statuses(report):
+    return {record.file.name: record.status for record in report.records}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_one_bad_file_never_stops_the_rest(tmp_path, workers):
+    names = ["a", "bad", "b", "bug", "c"]
+    report = run(copy, make_jobs(tmp_path, names), workers=workers, report=tmp_path / "r" / "report.jsonl", ignored=2)
+    assert statuses(report) == {"a": "done", "bad": "failed", "b": "done", "bug": "failed", "c": "done"}
+    assert (report.exit_code, report.ignored, report.count("done")) == (1, 2, 3)
+    bad, bug = report.failed
+    assert bad.error == f"{tmp_path / 'in' / 'bad'}: is bad"
+    assert "ZeroDivisionError: a bug (works.py:" in bug.error
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "b", "c"}
+
+    lines = [json.loads(line) for line in (tmp_path / "r" / "report.jsonl").read_text().splitlines()]
+    assert {(line["file"].rpartition("/")[2], line["status"]) for line in lines} == set(statuses(report).items())
+    done = next(line for line in lines if line["file"].endswith("/a"))
+    assert done["sha256"] == hashlib.sha256(b"content of a").hexdigest()
+    assert done["size"] == len("content of a")
+    assert "error" not in done
+
+
+def test_finished_results_are_skipped_unless_they_are_to_be_overwritten(tmp_path):
+    jobs = make_jobs(tmp_path, ["a", "b"])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("there already")
+    assert statuses(run(copy, jobs)) == {"a": "skipped", "b": "done"}
+    assert (tmp_path / "out" / "a").read_text() == "there already"
+    assert statuses(run(copy, jobs)) == {"a": "skipped", "b": "skipped"}
+    assert statuses(run(copy, jobs, overwrite=True)) == {"a": "done", "b": "done"}
+    assert (tmp_path / "out" / "a").read_text() == "content of a"
+
+
+def test_a_worker_that_dies_costs_only_its_own_file(tmp_path):
+    names = ["a", "crash-1", "b", "c", "crash-2", "d"]
+    report = run(copy, make_jobs(tmp_path, names), workers=2)
+    assert statuses(report) == {
+        "a": "done", "crash-1": "failed", "b": "done", "c": "done", "crash-2": "failed", "d": "done",
+    }  # fmt: skip
+    assert all("its worker process died" in record.error for record in report.failed)
+    assert [record.file.name for record in report.records] == names
+
+
+def start(tmp_path, workers):
+    command = [sys.executable, "-m", "tests.batch.works", tmp_path, str(workers), *NAMES]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
+    log = tmp_path / "log"
+    deadline = time.monotonic() + 60
+    while not log.exists() or log.read_text().count("\n") < 3:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+def assert_everything_was_made_once(tmp_path):
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == {
+        name: f"content of {name}" for name in NAMES
+    }
+    assert Counter((tmp_path / "log").read_text().split()) == Counter(NAMES)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_after_kill_9_the_same_call_makes_just_what_is_missing(tmp_path, workers):
+    process = start(tmp_path, workers)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == [], "workers have outlived their parent"
+    finished = {path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")}
+    assert 3 <= len(finished) < len(NAMES)
+    subprocess.run([*process.args[:4], str(workers), *NAMES], cwd=ROOT, check=True)
+    assert_everything_was_made_once(tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert Counter(line["status"] for line in lines)["skipped"] >= 3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_stops_within_two_seconds_and_keeps_what_is_done(tmp_path, workers):
+    process = start(tmp_path, workers)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - begin < 2
+    assert b"KeyboardInterrupt" in errors
+    made = [path.name for path in (tmp_path / "out").iterdir()]
+    assert 3 <= len(made) < len(NAMES)
+    assert not any(name.startswith(".") for name in made)
+    subprocess.run([*process.args[:4], str(workers), *NAMES], cwd=ROOT, check=True)
+    assert_everything_was_made_once(tmp_path)
+
+
+def test_progress_is_told(tmp_path):
+    told = []
+
+    class Watcher:
+        def started(self, job):
+            told.append(("started", job.source.name))
+
+        def advanced(self, job, share):
+            told.append((share, job.source.name))
+
+        def finished(self, job, record):
+            told.append((record.status, job.source.name))
+
+    run(copy, make_jobs(tmp_path, ["a", "bad"]), watcher=Watcher())
+    assert told == [
+        ("started", "a"), (0.5, "a"), ("done", "a"), ("started", "bad"), (0.5, "bad"), ("failed", "bad"),
+    ]  # fmt: skip

