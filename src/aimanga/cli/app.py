@@ -11,7 +11,6 @@ from aimanga.cli.models import models
 from aimanga.cli.upscale import upscale
 from aimanga.errors import AimangaError
 
-FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
 
@@ -48,11 +47,13 @@ def root(
 def main() -> None:
     """Run the command line; ends the process with the exit code."""
     try:
-        app()
+        app(prog_name="aimanga")
     except AimangaError as error:
         typer.secho(f"aimanga: {error}", err=True, fg=typer.colors.RED)
         sys.exit(WRONG_USAGE)
-    except KeyboardInterrupt:
+    except SystemExit as end:
+        if end.code != INTERRUPTED:
+            raise
         typer.secho("interrupted: what is finished is kept; the same command goes on from there", err=True)
         sys.stdout.flush()
         sys.stderr.flush()

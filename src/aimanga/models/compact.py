@@ -6,7 +6,7 @@ Source: X. Wang et al., the Real-ESRGAN project, release notes of v0.2.3 and v0.
 import torch.nn.functional as F  # noqa: N812 (the field's own abbreviation)
 from torch import Tensor, nn
 
-from aimanga.models.layers import Conv3x3
+from aimanga.models.layers import Conv3x3, PReLU
 
 
 class SRVGGNetCompact(nn.Module):
@@ -25,9 +25,9 @@ class SRVGGNetCompact(nn.Module):
         super().__init__()
         self.scale = scale
         self.size_multiple = 1
-        self.body = nn.ModuleList([Conv3x3(channels, features), nn.PReLU(features)])
+        self.body = nn.ModuleList([Conv3x3(channels, features), PReLU(features)])
         for _ in range(convs):
-            self.body += [Conv3x3(features, features), nn.PReLU(features)]
+            self.body += [Conv3x3(features, features), PReLU(features)]
         self.body.append(Conv3x3(features, channels * scale**2))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,14 +1,14 @@
-"""The one building block that the generators share."""
+"""Layers that compute in the type of their weights, whatever the type of their input.
+
+So a network decides its precision by the type of its weights alone, and a sum between layers keeps the wider type of
+its terms: with bfloat16 weights and a float32 input, convolutions run in bfloat16 and residual sums in float32.
+"""
 
 from torch import Tensor, nn
 
 
 class Conv3x3(nn.Conv2d):
-    """A 3x3 convolution with zero padding that computes in the type of its weights.
-
-    The input may be of another floating type: it is converted here. So a network decides its precision
-    by the type of its weights alone, and a sum outside a convolution keeps the wider type of its terms:
-    with bfloat16 weights and a float32 input, convolutions run in bfloat16 and residual sums in float32.
+    """A 3x3 convolution with zero padding.
 
     Args:
         in_channels: Channels of the input.
@@ -20,4 +20,19 @@ class Conv3x3(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve N x C x H x W of any floating type into the type of the weights."""
+        return super().forward(x.to(self.weight.dtype))
+
+
+class PReLU(nn.PReLU):
+    """A leaky rectifier with a learned slope for each channel.
+
+    Args:
+        channels: Channels of the input.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rectify N x C x H x W of any floating type into the type of the slopes."""
         return super().forward(x.to(self.weight.dtype))

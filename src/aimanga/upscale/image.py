@@ -82,6 +82,7 @@ def _load_engine(model: str, device: str, precision: str, modified: float) -> En
     return Engine(load_model(model), place, choose_precision(precision, place))
 
 
+@torch.inference_mode()
 def upscale_with(
     engine: Engine,
     picture: Picture,
@@ -132,12 +133,13 @@ def _upscale_pixels(engine: Engine, x: Tensor, size: tuple[int, int], strength: 
         return resize(x, height, width)
     rgb = x if x.shape[1] == 3 else x.expand(-1, 3, -1, -1)
     gray = x.shape[1] == 1 or bool((x[:, 0] == x[:, 1]).all() and (x[:, 1] == x[:, 2]).all())
-    result = engine.run(rgb, tick)
+    result = engine.run(rgb, tick).clamp_(0, 1)
     if gray:
         result = result.mean(1, keepdim=True)
     result = resize(result, height, width)
     if strength < 1:
-        result = torch.lerp(resize(x[:, : result.shape[1]], height, width), result, strength)
+        bicubic = resize(x[:, : result.shape[1]], height, width).clamp_(0, 1)
+        result = torch.lerp(bicubic, result, strength)
     return result.expand(-1, x.shape[1], -1, -1)
 
 

@@ -1,0 +1,47 @@
+import re
+import subprocess
+import sys
+
+import aimanga
+
+HEAVY = ("torch", "numpy", "pyvips", "safetensors")
+
+
+def test_help_imports_nothing_heavy():
+    """What makes `--help` answer at once."""
+    for arguments in (["--help"], ["upscale", "--help"], ["models", "--help"], ["--version"]):
+        code = f"""
+import sys
+from aimanga.cli import main
+sys.argv = ["aimanga", *{arguments}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+        output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert output.splitlines()[-1] == "[]", arguments
+
+
+def test_version(aimanga_cli):
+    assert aimanga_cli("--version").stdout == f"aimanga {aimanga.__version__}\n"
+
+
+def test_without_arguments_it_shows_its_help(aimanga_cli):
+    shown = aimanga_cli()
+    assert "Usage: aimanga" in shown.stdout + shown.stderr
+
+
+def test_wrong_usage_is_2_and_says_why(aimanga_cli, tmp_path):
+    for arguments, message in (
+        (["upscale", tmp_path / "no.png", "-o", tmp_path], "no such file or folder"),
+        (["upscale", tmp_path, "-o", tmp_path / "o"], "no pictures found"),
+        (["upscale", tmp_path], "--output"),
+        (["upscale", tmp_path, "-o", tmp_path / "o", "--scale", "x"], "--scale"),
+        (["nothing"], "nothing"),
+    ):
+        result = aimanga_cli(*arguments)
+        assert result.returncode == 2
+        assert message in re.sub(r"\s+", " ", result.stderr)
+        assert "Traceback" not in result.stderr

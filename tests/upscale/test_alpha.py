@@ -1,0 +1,44 @@
+import torch
+
+from aimanga.upscale.alpha import bleed, bound_by_neighbours
+
+
+def test_hidden_pixels_take_the_colour_of_what_is_visible_near_them():
+    """A red disc on transparent black, left, and a blue one, right."""
+    rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(80.0), indexing="ij")
+    left, right = ((rows - 20) ** 2 + (columns - centre) ** 2 < 100 for centre in (20, 60))
+    alpha = (left | right).float()[None, None]
+    rgb = torch.stack((left.float(), torch.zeros(40, 80), right.float()))[None]
+    filled = bleed(rgb, alpha)
+    visible = alpha[0, 0] > 0
+    assert torch.equal(filled[:, :, visible], rgb[:, :, visible])
+    around_left = ((rows - 20) ** 2 + (columns - 20) ** 2 < 160) & ~visible
+    around_right = ((rows - 20) ** 2 + (columns - 60) ** 2 < 160) & ~visible
+    torch.testing.assert_close(filled[0, :, around_left].mean(1), torch.tensor([1.0, 0, 0]), atol=0.1, rtol=0)
+    torch.testing.assert_close(filled[0, :, around_right].mean(1), torch.tensor([0.0, 0, 1]), atol=0.1, rtol=0)
+
+
+def test_an_opaque_picture_is_not_changed():
+    rgb = torch.rand(1, 3, 9, 14)
+    torch.testing.assert_close(bleed(rgb, torch.ones(1, 1, 9, 14)), rgb)
+
+
+def test_without_anything_visible_it_is_gray():
+    torch.testing.assert_close(bleed(torch.rand(1, 3, 5, 7), torch.zeros(1, 1, 5, 7)), torch.full((1, 3, 5, 7), 0.5))
+
+
+def test_one_visible_pixel_fills_a_tiny_picture():
+    alpha = torch.zeros(1, 1, 3, 3)
+    alpha[0, 0, 1, 1] = 1
+    filled = bleed(torch.full((1, 1, 3, 3), 0.25) * alpha, alpha)
+    torch.testing.assert_close(filled, torch.full((1, 1, 3, 3), 0.25), atol=0.1, rtol=0)
+
+
+def test_upscaled_alpha_stays_within_its_neighbours():
+    alpha = torch.zeros(1, 1, 8, 8)
+    alpha[:, :, :, 4:] = 1
+    ringing = torch.linspace(-0.2, 1.2, 32).view(1, 1, 1, 32).expand(1, 1, 32, 32)
+    bounded = bound_by_neighbours(ringing, alpha)
+    assert bounded[..., :12].abs().max() == 0  # three columns that see nothing but 0
+    assert bounded[..., 20:].min() == 1
+    assert torch.equal(bounded[..., 12:20], ringing[..., 12:20].clamp(0, 1))

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from aimanga.errors import UsageError
+from aimanga.upscale import device
+from aimanga.upscale.device import choose_device, choose_precision, describe
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({"avx2": True, "avx512_bf16": False}, "fp32"), ({}, "fp32")],
+)
+def test_auto_on_a_cpu_is_bf16_only_where_it_has_the_instructions(monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert choose_precision("auto", CPU) == expected
+
+
+def test_auto_elsewhere():
+    assert choose_precision("auto", torch.device("cuda")) == "fp16"
+    assert choose_precision("auto", torch.device("mps")) == "fp32"
+
+
+def test_what_is_asked_for_is_taken():
+    assert choose_precision("fp32", CPU) == "fp32"
+    assert choose_precision("bf16", CPU) == "bf16"
+    assert choose_device("cpu") == CPU
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "cpu:1"])
+def test_devices_that_are_not_there_are_refused(name):
+    with pytest.raises(UsageError, match=f"--device {name}: "):
+        choose_device(name)
+
+
+def test_precisions_that_make_no_sense_are_refused():
+    with pytest.raises(UsageError, match="--precision int8"):
+        choose_precision("int8", CPU)
+    with pytest.raises(UsageError, match="--precision fp16.*use bf16 or fp32"):
+        choose_precision("fp16", CPU)
+
+
+def test_the_first_gpu_is_taken_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == torch.device("cuda", 0)
+
+
+def test_the_description_says_device_and_precision():
+    assert describe(CPU, "bf16") == f"CPU, {torch.get_num_threads()} threads, bf16 convolutions, fp32 sums"
+    assert describe(CPU, "fp32").endswith("threads, fp32")
+    assert set(device.WEIGHT_TYPES) == {"fp32", "bf16", "fp16"}

@@ -1,0 +1,285 @@
+"""Folders as users have them, with everything that can be wrong in one."""
+
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+import pyvips
+from PIL import Image
+
+import aimanga
+from aimanga.errors import ModelError, ResourceError, UsageError
+from aimanga.upscale import UpscaleOptions, plan_upscale
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (10, 14, 3), np.uint8)
+
+
+def save(path, array=RGB, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+def enlarged(array):
+    return array.repeat(4, 0).repeat(4, 1)
+
+
+def display_p3():
+    return bytes(pyvips.Operation.call("profile_load", "p3"))
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """A folder with good and bad files of every kind; returns it and the errors that the bad ones must give."""
+    folder = tmp_path / "in"
+    save(folder / "plain.png")
+    save(folder / "汉字 和 emoji 🦜.png")
+    save(folder / "one-pixel.png", RGB[:1, :1])
+    save(folder / "gray.png", RGB[:, :, 0])
+    save(folder / "sub" / "plain.png", RGB[:, ::-1])
+
+    deep = RNG.integers(0, 65536, (10, 14, 4), np.uint16)
+    deep[:, :, 3] |= 1
+    pyvips.Image.new_from_array(deep, interpretation="rgb16").tiffsave(str(folder / "deep.tif"))
+
+    inks = np.zeros((16, 32, 4), np.uint8)
+    inks[:, 16:, 0] = 255  # white, and pure cyan
+    Image.fromarray(inks, "CMYK").save(folder / "cmyk.jpg", quality=100)
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    half = np.zeros((16, 24, 3), np.uint8)
+    half[:, :12] = 255  # left half white; turned right, the upper half is
+    save(folder / "turned.jpg", half, exif=exif, quality=100)
+
+    palette = Image.fromarray(np.tile(np.array([[0, 1], [1, 1]], np.uint8), (5, 7)), "P")
+    palette.putpalette([0, 0, 0, 200, 30, 60])
+    palette.save(folder / "palette.png", transparency=0)
+
+    save(folder / "p3.png", icc_profile=display_p3())
+
+    whole = save(folder / "truncated.png", RNG.integers(0, 256, (200, 200, 3), np.uint8))
+    whole.write_bytes(whole.read_bytes()[:50_000])
+    (folder / "text.jpg").write_text("no picture at all")
+    (folder / "empty.png").touch()
+    (folder / "notes.txt").write_text("left out")
+    (folder / ".DS_Store").write_bytes(bytes(8))
+    return folder, deep, {"truncated.png": "cannot be read", "text.jpg": "cannot be read", "empty.png": "is empty"}
+
+
+def test_a_hostile_folder(hostile, tmp_path, nearest_model):
+    folder, deep, bad = hostile
+    out, log = tmp_path / "out", tmp_path / "report.jsonl"
+    report = aimanga.upscale_files(folder, out, model=nearest_model, precision="fp32", recursive=True, report=log)
+
+    assert {record.file.name for record in report.failed} == set(bad)
+    for record in report.failed:
+        assert bad[record.file.name] in record.error and str(record.file) in record.error
+    assert report.ignored == 2
+    assert report.exit_code == 1
+    lines = {line["file"]: line for line in map(json.loads, log.read_text().splitlines())}
+    assert len(lines) == len(report.records) == 13
+    assert lines[str(folder / "plain.png")]["output_size"] == [56, 40]
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == {
+        "plain.png", "汉字 和 emoji 🦜.png", "one-pixel.png", "gray.png", "sub/plain.png", "deep.tif", "cmyk.jpg",
+        "turned.jpg", "palette.png", "p3.png",
+    }  # fmt: skip
+
+    def result(name):
+        return np.asarray(Image.open(out / name))
+
+    np.testing.assert_array_equal(result("plain.png"), enlarged(RGB))
+    np.testing.assert_array_equal(result("汉字 和 emoji 🦜.png"), enlarged(RGB))
+    np.testing.assert_array_equal(result("sub/plain.png"), enlarged(RGB[:, ::-1]))
+    np.testing.assert_array_equal(result("one-pixel.png"), enlarged(RGB[:1, :1]))
+    assert Image.open(out / "gray.png").mode == "L"
+    np.testing.assert_array_equal(result("gray.png"), enlarged(RGB[:, :, 0]))
+    np.testing.assert_array_equal(aimanga.read(out / "deep.tif").to_array(), enlarged(deep))
+    cmyk = Image.open(out / "cmyk.jpg")
+    assert cmyk.mode == "RGB"
+    white, cyan = np.asarray(cmyk)[32, [16, 112]].astype(int)
+    assert white.min() >= 250 and cyan[0] < 60 and cyan[1:].min() > 120
+    turned = Image.open(out / "turned.jpg")
+    assert turned.size == (64, 96)
+    assert turned.getexif().get(0x0112, 1) == 1
+    assert np.asarray(turned)[:40].min() > 245 and np.asarray(turned)[56:].max() < 10
+    palette = result("palette.png")
+    assert palette.shape[2] == 4
+    np.testing.assert_array_equal(palette[:, :, 3], enlarged(np.tile(np.array([[0, 255], [255, 255]]), (5, 7))))
+    assert (palette[palette[:, :, 3] > 0][:, :3] == [200, 30, 60]).all()
+    assert Image.open(out / "p3.png").info["icc_profile"] == display_p3()
+    np.testing.assert_array_equal(result("p3.png"), enlarged(RGB))
+
+
+def test_a_second_run_makes_nothing_again(tmp_path, nearest_model):
+    save(tmp_path / "in" / "a.png")
+    aimanga.upscale_files(tmp_path / "in", tmp_path / "out", model=nearest_model)
+    before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
+    report = aimanga.upscale_files(tmp_path / "in", tmp_path / "out", model=nearest_model)
+    assert [record.status for record in report.records] == ["skipped"]
+    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+    aimanga.upscale_files(tmp_path / "in", tmp_path / "out", model=nearest_model, overwrite=True)
+    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns > before
+
+
+def test_kill_9_in_the_middle_then_the_same_command_again(tmp_path, nearest_model):
+    names = [f"{number}.png" for number in range(12)]
+    for name in names:
+        save(tmp_path / "in" / name, RNG.integers(0, 256, (500, 500, 3), np.uint8))
+    out, log = tmp_path / "out", tmp_path / "report.jsonl"
+    command = [sys.executable, "-m", "aimanga", "upscale", tmp_path / "in", "-o", out, "-m", nearest_model, "--report", log]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not log.exists() or log.read_text().count("\n") < 3:
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    made = {path: path.stat().st_mtime_ns for path in out.iterdir() if not path.name.startswith(".")}
+    assert 3 <= len(made) < 12
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert sorted(path.name for path in out.iterdir()) == sorted(names)
+    for path in out.iterdir():
+        assert Image.open(path).size == (2000, 2000)
+        Image.open(path).load()
+    assert all(path.stat().st_mtime_ns == modified for path, modified in made.items())
+    done = [line["file"] for line in map(json.loads, log.read_text().splitlines()) if line["status"] == "done"]
+    assert len(done) == len(set(done)) >= 11  # one may have been written, but not reported
+
+
+def test_ctrl_c_in_the_middle_of_the_network(tmp_path):
+    save(tmp_path / "in.png", RNG.integers(0, 256, (700, 700, 3), np.uint8))
+    command = [sys.executable, "-m", "aimanga", "upscale", tmp_path / "in.png", "-o", tmp_path / "out" / "a.png"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert b"realesrgan-x4plus" in process.stdout.readline()
+    process.stdout.readline()  # the estimate; the work begins
+    time.sleep(1)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - begin < 2
+    assert process.returncode == 130
+    assert b"interrupted" in errors and b"Traceback" not in errors
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_several_processes_give_the_same_bytes(tmp_path, nearest_model):
+    for number in range(4):
+        save(tmp_path / "in" / f"{number}.png")
+    for jobs in (1, 2):
+        report = aimanga.upscale_files(tmp_path / "in", tmp_path / str(jobs), model=nearest_model, jobs=jobs)
+        assert report.count("done") == 4
+    for number in range(4):
+        one, two = (tmp_path / jobs / f"{number}.png" for jobs in "12")
+        assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "size"),
+    [
+        ({}, "a.png", (56, 40)),
+        ({"scale": 2}, "a.png", (28, 20)),
+        ({"width": 70}, "a.png", (70, 50)),
+        ({"format": "JPEG", "suffix": "_x4"}, "a_x4.jpg", (56, 40)),
+        ({"format": "tiff"}, "a.tif", (56, 40)),
+        ({"format": "webp", "quality": 50}, "a.webp", (56, 40)),
+    ],
+)
+def test_names_sizes_and_formats(tmp_path, nearest_model, options, name, size):
+    save(tmp_path / "a.png")
+    aimanga.upscale_files(tmp_path / "a.png", tmp_path / "out", model=nearest_model, **options)
+    image = Image.open(tmp_path / "out" / name)
+    assert image.size == size
+    assert image.format.lower().startswith(name.rpartition(".")[2][:2])
+
+
+def test_a_users_own_weights_in_a_pth(tmp_path, nearest_model):
+    import torch
+    from safetensors.torch import load_file
+
+    torch.save({"params_ema": load_file(nearest_model)}, tmp_path / "mine.pth")
+    save(tmp_path / "a.png")
+    report = aimanga.upscale_files(tmp_path / "a.png", tmp_path / "b.png", model=tmp_path / "mine.pth")
+    assert report.records[0].details["model"] == str(tmp_path / "mine.pth")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b.png")), enlarged(RGB))
+
+
+def test_animations_are_refused_or_their_first_page_taken(tmp_path, nearest_model):
+    frames = [Image.fromarray(np.full((8, 8, 3), level, np.uint8)) for level in (10, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    report = aimanga.upscale_files(tmp_path / "a.gif", tmp_path / "out", model=nearest_model)
+    assert "--first-page" in report.failed[0].error
+    report = aimanga.upscale_files(tmp_path / "a.gif", tmp_path / "out", model=nearest_model, first_page=True)
+    assert Image.open(tmp_path / "out" / "a.png").size == (32, 32)
+
+
+def test_what_a_format_cannot_hold_is_known_before_the_work(tmp_path, nearest_model, monkeypatch):
+    save(tmp_path / "long.png", RNG.integers(0, 256, (1, 5000, 3), np.uint8))
+    planned = plan_upscale(tmp_path / "long.png", tmp_path / "o", UpscaleOptions(str(nearest_model)), format="webp")
+    assert "20000 x 4 is too large for webp" in planned.pictures[0].problem
+    monkeypatch.setattr("aimanga.upscale.files.upscale_with", None)
+    report = aimanga.upscale_files(tmp_path / "long.png", tmp_path / "o", model=nearest_model, format="webp")
+    assert "too large for webp" in report.failed[0].error
+
+
+def test_a_disk_that_is_too_small_is_known_before_the_work(tmp_path, nearest_model, monkeypatch):
+    save(tmp_path / "a.png")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
+    with pytest.raises(ResourceError, match=r"the results need about .* free"):
+        aimanga.upscale_files(tmp_path / "a.png", tmp_path / "out", model=nearest_model)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_memory_that_is_too_small_fails_that_picture_only(tmp_path, nearest_model, monkeypatch):
+    save(tmp_path / "in" / "small.png")
+    save(tmp_path / "in" / "large.png", np.zeros((1000, 1000, 3), np.uint8))
+    memory = psutil.virtual_memory()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory._replace(available=3 * 2**30 + 10**8))
+    report = aimanga.upscale_files(tmp_path / "in", tmp_path / "out", model=nearest_model)
+    assert {record.file.name: record.status for record in report.records} == {"large.png": "failed", "small.png": "done"}
+    assert "needs about" in report.failed[0].error and "GiB of memory" in report.failed[0].error
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_reported(tmp_path, nearest_model):
+    save(tmp_path / "a.png").chmod(0)
+    report = aimanga.upscale_files(tmp_path / "a.png", tmp_path / "out", model=nearest_model)
+    assert "Permission denied" in report.failed[0].error
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"scale": 2, "width": 10}, UsageError, "contradict"),
+        ({"width": 0}, UsageError, "--width 0"),
+        ({"quality": 101}, UsageError, "--quality 101"),
+        ({"format": "psd"}, UsageError, "--format psd"),
+        ({"device": "cuda:77"}, UsageError, "--device cuda:77"),
+        ({"jobs": 0}, UsageError, "--jobs 0"),
+        ({"model": "nothing"}, ModelError, "no model of this name"),
+        ({"strength": 2}, UsageError, "--strength 2"),
+    ],
+)
+def test_impossible_requests_are_refused_before_anything_is_made(tmp_path, nearest_model, options, error, message):
+    save(tmp_path / "a.png")
+    with pytest.raises(error, match=message):
+        aimanga.upscale_files(tmp_path / "a.png", tmp_path / "out", **{"model": nearest_model, **options})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_header_that_lies_about_its_size_is_one_failed_file(tmp_path, nearest_model):
+    path = save(tmp_path / "a.png")
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", 90_000, 90_000)
+    path.write_bytes(data)
+    report = aimanga.upscale_files(path, tmp_path / "out", model=nearest_model)
+    assert report.count("failed") == 1

@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+import torch
+
+import aimanga
+from aimanga import Metadata, Picture
+from aimanga.errors import ModelError, UsageError
+from aimanga.tensors import from_array, luma, resize, to_array
+from aimanga.upscale.image import memory_needed, output_size
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (10, 14, 3), np.uint8)
+FAST = "realesr-animevideov3-x4"
+SET5 = {"baby": 25.901, "bird": 28.858, "butterfly": 22.435, "head": 29.637, "woman": 26.335}
+"""Y-PSNR in dB of Real-ESRGAN x4plus, computed with its authors' code."""
+
+
+def enlarged(array, factor=4):
+    return array.repeat(factor, 0).repeat(factor, 1)
+
+
+def smooth(height, width, seed=0):
+    coarse = torch.rand(1, 3, 5, 6, generator=torch.Generator().manual_seed(seed))
+    return to_array(resize(coarse, height, width), np.uint8)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_every_kind_of_picture_passes_a_network_that_repeats_pixels(nearest_model, kind, channels):
+    array = RNG.integers(0, np.iinfo(kind).max + 1, (10, 14, channels), kind)
+    if channels in (2, 4):
+        array[:, :, -1] |= 1  # nothing is fully hidden, so no colour is replaced
+    result = aimanga.upscale(Picture.from_array(array), nearest_model, precision="fp32").to_array()
+    assert result.dtype == kind
+    np.testing.assert_array_equal(result, enlarged(array))
+
+
+def test_profile_and_metadata_go_along(nearest_model):
+    metadata = Metadata(exif=b"exif", xmp=b"xmp", pixels_per_mm=(3.0, 3.0))
+    result = aimanga.upscale(Picture(RGB, None, b"profile", metadata), nearest_model)
+    assert result.icc == b"profile"
+    assert result.metadata == metadata
+
+
+def test_gray_stays_gray_with_a_real_network():
+    gray = smooth(20, 24)[:, :, :1]
+    assert aimanga.upscale(Picture(gray), FAST).pixels.shape == (80, 96, 1)
+    as_rgb = aimanga.upscale(Picture(gray.repeat(3, 2)), FAST).pixels
+    assert as_rgb.shape == (80, 96, 3)
+    assert (as_rgb[:, :, 0] == as_rgb[:, :, 1]).all() and (as_rgb[:, :, 1] == as_rgb[:, :, 2]).all()
+
+
+def test_sixteen_bits_have_more_than_256_levels_with_a_real_network():
+    deep = to_array(from_array(smooth(20, 24)) * 0.2 + 0.3, np.uint16)
+    result = aimanga.upscale(Picture(deep), FAST, precision="fp32").pixels
+    assert result.dtype == np.uint16
+    assert len(np.unique(result)) > 2000
+    eight = aimanga.upscale(Picture((deep / 257).round().astype(np.uint8)), FAST, precision="fp32").pixels
+    assert np.abs(result / 65535 - eight / 255).mean() < 0.03
+
+
+def test_opaque_alpha_stays_opaque_and_edges_of_cut_outs_have_no_fringe():
+    """A white square on hidden black: nowhere visible may the result be darker than white."""
+    alpha = np.zeros((24, 24), np.uint8)
+    alpha[6:18, 6:18] = 255
+    white_on_black = np.repeat(alpha[:, :, None], 3, 2)
+    result = aimanga.upscale(Picture(white_on_black, alpha), FAST)
+    assert result.alpha[32:64, 32:64].min() == 255
+    assert result.alpha[:16].max() == 0
+    visible = result.alpha > 0
+    assert result.pixels[visible].min() >= 245
+    opaque = aimanga.upscale(Picture(RGB, np.full((10, 14), 255, np.uint8)), FAST)
+    assert opaque.alpha.min() == 255
+
+
+@pytest.mark.parametrize(("scale", "size"), [(4, (56, 40)), (2, (28, 20)), (3.5, (49, 35)), (1, (14, 10)), (0.05, (1, 1)), (5, (70, 50))])
+def test_any_scale(nearest_model, scale, size):
+    result = aimanga.upscale(Picture(RGB), nearest_model, scale=scale)
+    assert (result.width, result.height) == size == output_size(14, 10, scale)
+
+
+def test_the_scale_of_the_model_is_the_default():
+    picture = Picture(smooth(8, 9))
+    for scale in (2, 3, 4):
+        assert aimanga.upscale(picture, f"realesr-animevideov3-x{scale}").width == 9 * scale
+
+
+def test_other_scales_are_resampled_from_the_networks_own():
+    picture = Picture(smooth(20, 24))
+    native = aimanga.upscale(picture, FAST, precision="fp32").pixels
+    half = aimanga.upscale(picture, FAST, scale=2, precision="fp32").pixels
+    expected = to_array(resize(from_array(native), 40, 48), np.uint8)
+    assert np.abs(half.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 30, 3), (30, 1, 3), (2, 1, 1)])
+def test_the_smallest_pictures(shape):
+    picture = Picture(np.full(shape, 77, np.uint8))
+    result = aimanga.upscale(picture, FAST)
+    assert result.pixels.shape == (shape[0] * 4, shape[1] * 4, shape[2])
+    assert np.abs(result.pixels.astype(int) - 77).max() < 40
+
+
+def test_strength_zero_is_the_bicubic_upscale_and_one_the_network():
+    picture = Picture(smooth(20, 24))
+    bicubic = to_array(resize(from_array(picture.pixels), 80, 96), np.uint8)
+    np.testing.assert_array_equal(aimanga.upscale(picture, FAST, strength=0).pixels, bicubic)
+    full = aimanga.upscale(picture, FAST, strength=1).pixels
+    np.testing.assert_array_equal(full, aimanga.upscale(picture, FAST).pixels)
+    assert (full != bicubic).any()
+
+
+def test_strength_moves_each_value_straight_from_one_to_the_other():
+    picture = Picture(RGB)
+    ends = [aimanga.upscale(picture, FAST, strength=strength).pixels.astype(float) for strength in (0, 1)]
+    for strength in (0.25, 0.5, 0.75):
+        blend = aimanga.upscale(picture, FAST, strength=strength).pixels
+        expected = ends[0] + strength * (ends[1] - ends[0])
+        assert np.abs(blend - expected).max() <= 1
+
+
+def test_with_strength_details_fade_and_the_tone_stays(samples):
+    picture = aimanga.read(samples / "parrot.jpg")
+    picture = Picture(picture.pixels[40:88, 40:88])
+    source = resize(from_array(picture.pixels), 12, 12)
+    detail, tone = [], []
+    for strength in (0, 0.25, 0.5, 0.75, 1):
+        result = from_array(aimanga.upscale(picture, FAST, strength=strength).pixels)
+        gray = luma(result)
+        detail.append(float((gray[..., 1:] - gray[..., :-1]).abs().mean()))
+        tone.append(float((resize(result, 12, 12) - source).abs().mean()))
+    assert detail == sorted(detail)
+    assert tone == sorted(tone)
+    assert tone[-1] < 4 / 255
+
+
+def test_strength_zero_needs_no_network(monkeypatch):
+    monkeypatch.setattr("aimanga.upscale.engine.Engine.run", None)
+    assert aimanga.upscale(Picture(RGB), FAST, strength=0).width == 56
+
+
+@pytest.mark.parametrize("options", [{"scale": 0}, {"scale": -1}, {"scale": 65}, {"strength": 1.1}, {"strength": float("nan")}])
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(UsageError, match="--(scale|strength)"):
+        aimanga.upscale(Picture(RGB), FAST, **options)
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(ModelError, match="no model of this name"):
+        aimanga.upscale(Picture(RGB), "no-such-model")
+
+
+def test_the_same_picture_gives_the_same_bytes():
+    first, second = (aimanga.upscale(Picture(RGB), FAST).pixels for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_memory_grows_with_the_result():
+    small, large = (memory_needed(side, side, 3, (4 * side, 4 * side), 4) for side in (1000, 2000))
+    assert 4 * (12 * 16 * 10**6) < large
+    assert small < large < 4 * small
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_set5_gives_the_published_numbers(shared_data, precision):
+    scores = {}
+    for name in SET5:
+        lr, hr = (aimanga.read(shared_data / "set5" / f) for f in (f"LRx4/{name}x4.png", f"HR/{name}.png"))
+        ours = aimanga.upscale(lr, "realesrgan-x4plus", precision=precision).pixels
+        y, target = (luma(from_array(p))[..., 4:-4, 4:-4] for p in (ours, hr.pixels[: ours.shape[0], : ours.shape[1]]))
+        scores[name] = float(-10 * torch.log10((y - target).square().mean()))
+    tolerance = 0.002 if precision == "fp32" else 0.05
+    assert scores == pytest.approx(SET5, abs=tolerance)
+    assert np.mean(list(scores.values())) == pytest.approx(26.633, abs=tolerance)
