@@ -73,10 +73,16 @@ def test_case_alone_does_not_tell_results_apart(tmp_path):
 
 def test_a_file_given_twice_is_one_job(tmp_path):
     photos = make(tmp_path / "in", "a.png")
-    assert len(plan([photos / "a.png", photos], tmp_path / "o", suffixes=SUFFIXES, result_name=lambda s: s.name).jobs) == 1
+    assert (
+        len(plan([photos / "a.png", photos], tmp_path / "o", suffixes=SUFFIXES, result_name=lambda s: s.name).jobs) == 1
+    )
 
 
-@given(st.lists(st.tuples(st.sampled_from("abAB"), st.sampled_from([".png", ".jpg", ".PNG", ".gif"]), st.sampled_from("xy"))))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abAB"), st.sampled_from([".png", ".jpg", ".PNG", ".gif"]), st.sampled_from("xy"))
+    )
+)
 def test_no_two_results_share_a_name_and_the_order_of_files_alone_decides(files):
     entries = [(Path(folder) / f"{stem}{suffix}", Path()) for stem, suffix, folder in files]
     jobs = _name_results(entries, Path("out"), lambda source: f"{source.stem}.png")
@@ -101,9 +107,7 @@ def test_impossible_requests_are_refused(tmp_path, inputs, output, message):
     make(tmp_path, "full/a.png", "nested/x/a.png", "file.txt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=message):
-        plan(
-            [tmp_path / name for name in inputs], tmp_path / output, suffixes=SUFFIXES, result_name=lambda s: s.name
-        )
+        plan([tmp_path / name for name in inputs], tmp_path / output, suffixes=SUFFIXES, result_name=lambda s: s.name)
 
 
 def test_links_to_folders_are_not_followed(tmp_path):

@@ -14,7 +14,9 @@ from aimanga.errors import PictureError
 from aimanga.images import FORMATS, Metadata, Picture, read, write
 
 RNG = np.random.default_rng(2)
-SMOOTH = np.asarray(Image.fromarray(RNG.integers(0, 256, (6, 8, 3), np.uint8)).resize((64, 48), Image.Resampling.BICUBIC))
+SMOOTH = np.asarray(
+    Image.fromarray(RNG.integers(0, 256, (6, 8, 3), np.uint8)).resize((64, 48), Image.Resampling.BICUBIC)
+)
 ALPHA = np.ascontiguousarray(np.broadcast_to(np.linspace(0, 255, 64, dtype=np.uint8), (48, 64)))
 
 

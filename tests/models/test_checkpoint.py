@@ -79,7 +79,8 @@ def test_damaged_files_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [({"iter": 5, "optimizer": {}}, "it holds: iter, optimizer"), ([1, 2], "it holds: list"), ({}, "nothing")]
+    ("content", "message"),
+    [({"iter": 5, "optimizer": {}}, "it holds: iter, optimizer"), ([1, 2], "it holds: list"), ({}, "nothing")],
 )
 def test_files_without_weights_say_what_they_hold(tmp_path, content, message):
     torch.save(content, tmp_path / "a.pth")

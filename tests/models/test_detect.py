@@ -56,7 +56,9 @@ def test_channels_that_no_scale_explains_are_refused():
 def test_the_names_of_older_releases(rename):
     network = NETWORKS[0]
     old = {rename(name): tensor for name, tensor in network.state_dict().items()}
-    assert set(old).isdisjoint(set(network.state_dict()) - {"conv_first.weight", "conv_first.bias", "conv_last.weight", "conv_last.bias"})
+    assert set(old).isdisjoint(
+        set(network.state_dict()) - {"conv_first.weight", "conv_first.bias", "conv_last.weight", "conv_last.bias"}
+    )
     x = torch.rand(1, 3, 5, 6)
     with torch.no_grad():
         assert torch.equal(build_network(old, "it")(x), network.eval()(x))

@@ -136,7 +136,19 @@ def test_kill_9_in_the_middle_then_the_same_command_again(tmp_path, nearest_mode
     for name in names:
         save(tmp_path / "in" / name, RNG.integers(0, 256, (500, 500, 3), np.uint8))
     out, log = tmp_path / "out", tmp_path / "report.jsonl"
-    command = [sys.executable, "-m", "aimanga", "upscale", tmp_path / "in", "-o", out, "-m", nearest_model, "--report", log]
+    command = [
+        sys.executable,
+        "-m",
+        "aimanga",
+        "upscale",
+        tmp_path / "in",
+        "-o",
+        out,
+        "-m",
+        nearest_model,
+        "--report",
+        log,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while not log.exists() or log.read_text().count("\n") < 3:
         assert process.poll() is None
@@ -245,7 +257,10 @@ def test_a_memory_that_is_too_small_fails_that_picture_only(tmp_path, nearest_mo
     memory = psutil.virtual_memory()
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory._replace(available=3 * 2**30 + 10**8))
     report = aimanga.upscale_files(tmp_path / "in", tmp_path / "out", model=nearest_model)
-    assert {record.file.name: record.status for record in report.records} == {"large.png": "failed", "small.png": "done"}
+    assert {record.file.name: record.status for record in report.records} == {
+        "large.png": "failed",
+        "small.png": "done",
+    }
     assert "needs about" in report.failed[0].error and "GiB of memory" in report.failed[0].error
 
 

@@ -73,7 +73,9 @@ def test_opaque_alpha_stays_opaque_and_edges_of_cut_outs_have_no_fringe():
     assert opaque.alpha.min() == 255
 
 
-@pytest.mark.parametrize(("scale", "size"), [(4, (56, 40)), (2, (28, 20)), (3.5, (49, 35)), (1, (14, 10)), (0.05, (1, 1)), (5, (70, 50))])
+@pytest.mark.parametrize(
+    ("scale", "size"), [(4, (56, 40)), (2, (28, 20)), (3.5, (49, 35)), (1, (14, 10)), (0.05, (1, 1)), (5, (70, 50))]
+)
 def test_any_scale(nearest_model, scale, size):
     result = aimanga.upscale(Picture(RGB), nearest_model, scale=scale)
     assert (result.width, result.height) == size == output_size(14, 10, scale)
@@ -139,7 +141,9 @@ def test_strength_zero_needs_no_network(monkeypatch):
     assert aimanga.upscale(Picture(RGB), FAST, strength=0).width == 56
 
 
-@pytest.mark.parametrize("options", [{"scale": 0}, {"scale": -1}, {"scale": 65}, {"strength": 1.1}, {"strength": float("nan")}])
+@pytest.mark.parametrize(
+    "options", [{"scale": 0}, {"scale": -1}, {"scale": 65}, {"strength": 1.1}, {"strength": float("nan")}]
+)
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(UsageError, match="--(scale|strength)"):
         aimanga.upscale(Picture(RGB), FAST, **options)

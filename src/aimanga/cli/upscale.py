@@ -65,8 +65,8 @@ def upscale(
 ) -> None:
     """Make pictures larger, and better.
 
-    A folder's pictures go to the output folder under their own names. Finished results are skipped, so the same
-    command goes on after an interruption.
+    Folders are mirrored; a result has the name of its source.
+    Finished results are skipped: after an interruption the same command goes on.
     """
     from rich.console import Console
 
