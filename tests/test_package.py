@@ -67,7 +67,7 @@ def test_tree_in_the_readme_is_the_tree_on_the_disk():
     files = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*")
-        if path.suffix == ".py" and path.name != "__init__.py" or path.is_dir() and path.name != "__pycache__"
+        if (path.suffix == ".py" and path.name != "__init__.py") or (path.is_dir() and path.name != "__pycache__")
     }
     assert shown == files
 

@@ -11,7 +11,7 @@ import pyvips
 from PIL import Image
 
 from aimanga.errors import PictureError
-from aimanga.images import FORMATS, Metadata, Picture, read, write
+from aimanga.images import FORMATS, Picture, read, write
 
 RNG = np.random.default_rng(2)
 SMOOTH = np.asarray(

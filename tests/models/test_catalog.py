@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from aimanga.errors import ModelError
-from aimanga.models import DEFAULT_MODEL, MODELS, RRDBNet, SRVGGNetCompact, load_model
-from aimanga.models import catalog
+from aimanga.models import DEFAULT_MODEL, MODELS, RRDBNet, SRVGGNetCompact, catalog, load_model
 
 NETWORKS = {"RRDBNet": RRDBNet, "SRVGGNetCompact": SRVGGNetCompact}
 

@@ -12,7 +12,7 @@ RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (10, 14, 3), np.uint8)
 FAST = "realesr-animevideov3-x4"
 SET5 = {"baby": 25.901, "bird": 28.858, "butterfly": 22.435, "head": 29.637, "woman": 26.335}
-"""Y-PSNR in dB of Real-ESRGAN x4plus, computed with its authors' code."""
+"""Y-PSNR in dB of Real-ESRGAN x4plus: the reference values of the method that this project implements."""
 
 
 def enlarged(array, factor=4):
@@ -161,7 +161,7 @@ def test_the_same_picture_gives_the_same_bytes():
 
 def test_memory_grows_with_the_result():
     small, large = (memory_needed(side, side, 3, (4 * side, 4 * side), 4) for side in (1000, 2000))
-    assert 4 * (12 * 16 * 10**6) < large
+    assert large > 4 * (12 * 16 * 10**6)
     assert small < large < 4 * small
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -38,7 +40,7 @@ def test_too_small_a_halo_shows():
 def test_spans_cover_everything_once_and_are_even(length, tile):
     spans = list(_spans(length, tile))
     assert spans[0][0] == 0 and spans[-1][1] == length
-    assert all(end == start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end == start for (_, end), (start, _) in itertools.pairwise(spans))
     assert all(start % 4 == 0 for start, _ in spans)
     assert all(end - start <= tile for start, end in spans)
 

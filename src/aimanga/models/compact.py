@@ -3,7 +3,7 @@
 Source: X. Wang et al., the Real-ESRGAN project, release notes of v0.2.3 and v0.2.5 (no paper of its own).
 """
 
-import torch.nn.functional as F  # noqa: N812 (the field's own abbreviation)
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aimanga.models.layers import Conv3x3, PReLU

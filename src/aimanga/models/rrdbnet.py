@@ -5,7 +5,7 @@ arXiv:1809.00219; X. Wang et al., "Real-ESRGAN", ICCVW 2021, arXiv:2107.10833 (p
 """
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (the field's own abbreviation)
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aimanga.models.layers import Conv3x3

@@ -1,6 +1,6 @@
 """Transparency: what a network may see of hidden colours, and edges without fringes."""
 
-import torch.nn.functional as F  # noqa: N812 (the field's own abbreviation)
+import torch.nn.functional as F
 from torch import Tensor
 
 _LEVELS = 6

@@ -4,7 +4,7 @@ import copy
 import time
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (the field's own abbreviation)
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aimanga.errors import PictureError
