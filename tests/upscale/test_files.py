@@ -17,6 +17,7 @@ from PIL import Image
 
 import aimanga
 from aimanga.errors import ModelError, ResourceError, UsageError
+from aimanga.tensors import from_array, resize
 from aimanga.upscale import UpscaleOptions, plan_upscale
 
 RNG = np.random.default_rng(0)
@@ -118,6 +119,25 @@ def test_a_hostile_folder(hostile, tmp_path, nearest_model):
     assert (palette[palette[:, :, 3] > 0][:, :3] == [200, 30, 60]).all()
     assert Image.open(out / "p3.png").info["icc_profile"] == display_p3()
     np.testing.assert_array_equal(result("p3.png"), enlarged(RGB))
+
+
+@pytest.mark.slow
+def test_real_pictures_among_hostile_ones_with_a_real_network(hostile, shared_data, tmp_path):
+    """RealSRSet in the hostile folder: reduced to its old size, each result has to be its source again."""
+    folder, _, bad = hostile
+    sources = sorted((shared_data / "realsrset").iterdir())
+    for source in sources:
+        shutil.copy(source, folder)
+    report = aimanga.upscale_files(folder, tmp_path / "out", model="realesr-animevideov3-x4", recursive=True)
+    assert {record.file.name for record in report.failed} == set(bad)
+    assert report.count("done") == 10 + len(sources) == 30
+    for source in sources:
+        before, after = aimanga.read(source), aimanga.read(tmp_path / "out" / source.name)
+        assert (after.width, after.height) == (4 * before.width, 4 * before.height)
+        reduced = resize(from_array(after.to_array()), before.height, before.width)
+        difference = reduced - from_array(before.to_array())
+        assert difference.abs().mean() < 24 / 255, f"{source.name}: not the same picture"
+        assert difference.mean((2, 3)).abs().max() < 4 / 255, f"{source.name}: a tint"
 
 
 def test_a_second_run_makes_nothing_again(tmp_path, nearest_model):
