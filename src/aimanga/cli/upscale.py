@@ -114,7 +114,7 @@ def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
     waiting = plan.waiting(overwrite=overwrite)
     inputs = sum(p.input_size[0] * p.input_size[1] for p in waiting if p.input_size)
     outputs = sum(p.output_size[0] * p.output_size[1] for p in waiting if p.output_size)
-    summary = f"{len(waiting)} of {len(plan.pictures)} pictures to make"
+    summary = f"{len(waiting)} of {_counted(len(plan.pictures), 'picture')} to make"
     if waiting:
         summary += f", {inputs / 1e6:.2f} -> {outputs / 1e6:.1f} megapixels"
     if waiting and options.strength > 0:
@@ -123,13 +123,17 @@ def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
         summary += f", about {_duration(seconds)}"
     lines.append(summary)
     if not overwrite and (present := sum(p.present for p in plan.pictures)):
-        lines.append(f"{present} are already there (--overwrite makes them again)")
+        lines.append(f"{present} already there (--overwrite makes them again)")
     if plan.ignored:
-        lines.append(f"{plan.ignored} files that are not pictures are left out")
+        lines.append(f"{_counted(plan.ignored, 'other file')} left out")
     if plan.subfolders:
-        lines.append(f"{plan.subfolders} subfolders are left out (--recursive enters them)")
+        lines.append(f"{_counted(plan.subfolders, 'subfolder')} left out (--recursive enters them)")
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _duration(seconds: float) -> str:
