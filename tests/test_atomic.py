@@ -2,6 +2,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -56,6 +57,25 @@ def test_remains_of_a_killed_process_are_removed_those_of_a_living_one_are_not(t
         process.wait()
     assert remove_remains(tmp_path) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_remains_that_cannot_be_removed_do_not_matter(tmp_path):
+    (tmp_path / ".folder.aimanga-part").mkdir()
+    assert remove_remains(tmp_path) == 0
+
+
+def test_writing_and_removing_remains_at_the_same_time(tmp_path):
+    stop = threading.Event()
+    remover = threading.Thread(target=lambda: [remove_remains(tmp_path) for _ in iter(stop.is_set, True)])
+    remover.start()
+    try:
+        for number in range(500):
+            with replacing(tmp_path / "a") as part:
+                part.write_text(str(number))
+    finally:
+        stop.set()
+        remover.join()
+    assert (tmp_path / "a").read_text() == "499"
 
 
 def test_two_writers_of_one_target_do_not_disturb_each_other(tmp_path):

@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _SUFFIX = ".aimanga-part"
@@ -26,10 +26,14 @@ def replacing(target: Path) -> Iterator[Path]:
     """
     # A long name leaves no room for the suffix on file systems that allow 255 bytes a name.
     stem = os.fsdecode(os.fsencode(target.name)[:180])
-    part = target.with_name(f".{stem}.{secrets.token_hex(4)}{_SUFFIX}")
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    while True:
+        part = target.with_name(f".{stem}.{secrets.token_hex(4)}{_SUFFIX}")
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        # Between these two calls another process may have found the file without a lock, and removed it.
+        if _try_lock(descriptor) and part.exists():
+            break
+        os.close(descriptor)
     try:
-        _try_lock(descriptor)
         yield part
         os.fsync(descriptor)
         if sys.platform == "win32":
@@ -45,11 +49,11 @@ def remove_remains(folder: Path) -> int:
     """Remove the temporary files that killed processes left in `folder`; return how many there were."""
     removed = 0
     for path in folder.glob(f".*{_SUFFIX}"):
-        with path.open("rb") as file:
-            abandoned = _try_lock(file.fileno())
-        if abandoned:
-            path.unlink(missing_ok=True)
-            removed += 1
+        # Errors: it is already gone, or not ours to remove.
+        with suppress(OSError), path.open("rb") as file:
+            if _try_lock(file.fileno()):
+                path.unlink()  # while it is locked, so that no writer takes it for its own
+                removed += 1
     return removed
 
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -60,10 +61,45 @@ def test_colliding_names_keep_their_old_suffix(tmp_path):
     assert planned([photos], tmp_path / "out")[0] == {"a.jpg.png": "a.jpg", "a.png": "a.png", "b.png": "b.jpg"}
 
 
-def test_what_still_collides_is_numbered(tmp_path):
+def test_sources_of_several_folders_that_collide_are_refused(tmp_path):
     first, second = make(tmp_path / "1", "a.png"), make(tmp_path / "2", "a.png")
-    _, found = planned([first, second], tmp_path / "out")
-    assert [job.target.name for job in found.jobs] == ["a.png", "a-2.png"]
+    with pytest.raises(UsageError, match=r"1/a\.png and .*2/a\.png would both become .*out/a\.png"):
+        planned([first, second], tmp_path / "out")
+
+
+def test_results_of_a_former_run_beside_their_sources_are_no_sources(tmp_path):
+    photos = make(tmp_path / "in", "a.png", "sub/b.png")
+    for _ in range(2):
+        names, _ = planned([photos], photos, lambda source: f"{source.stem}_x4.png", recursive=True)
+        assert names == {"a_x4.png": "a.png", "sub/b_x4.png": "b.png"}
+        make(photos, *names)
+
+
+def test_results_beside_their_sources_under_the_same_stem_are_refused(tmp_path):
+    """On a rerun nobody could tell a.png, the result of a.jpg, from a source."""
+    with pytest.raises(UsageError, match="--suffix"):
+        planned([make(tmp_path / "in", "a.jpg")], tmp_path / "in")
+
+
+def test_what_is_no_file_is_no_picture(tmp_path):
+    photos = make(tmp_path / "in", "a.png")
+    os.mkfifo(photos / "pipe.png")
+    (photos / "folder.png").mkdir()
+    assert planned([photos], tmp_path / "out")[0] == {"a.png": "a.png"}
+
+
+def test_a_link_and_what_it_leads_to_are_two_pictures(tmp_path):
+    photos = make(tmp_path / "in", "a.png")
+    (photos / "b.png").symlink_to(photos / "a.png")
+    assert planned([photos], tmp_path / "out")[0] == {"a.png": "a.png", "b.png": "b.png"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read_is_refused(tmp_path):
+    photos = make(tmp_path / "in", "a.png", "sub/b.png")
+    (photos / "sub").chmod(0)
+    with pytest.raises(UsageError, match="sub: this folder cannot be read"):
+        planned([photos], tmp_path / "out", recursive=True)
 
 
 def test_case_alone_does_not_tell_results_apart(tmp_path):
@@ -78,13 +114,9 @@ def test_a_file_given_twice_is_one_job(tmp_path):
     )
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from("abAB"), st.sampled_from([".png", ".jpg", ".PNG", ".gif"]), st.sampled_from("xy"))
-    )
-)
+@given(st.lists(st.tuples(st.sampled_from("abAB"), st.sampled_from([".png", ".jpg", ".PNG", ".gif"]))))
 def test_no_two_results_share_a_name_and_the_order_of_files_alone_decides(files):
-    entries = [(Path(folder) / f"{stem}{suffix}", Path()) for stem, suffix, folder in files]
+    entries = [(Path(f"{stem}{suffix}"), Path()) for stem, suffix in files]
     jobs = _name_results(entries, Path("out"), lambda source: f"{source.stem}.png")
     assert [job.source for job in jobs] == [file for file, _ in entries]
     names = [str(job.target).casefold() for job in jobs]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aimanga.batch import Job, ProgressDisplay, Record
+from aimanga.batch import Job, ProgressDisplay, Record, printable
 
 
 def shown(terminal):
@@ -25,6 +25,11 @@ def test_a_line_for_every_file_that_ends():
         "done     out/[a].png  2 x 3 -> 8 x 12  1.5 s",
         "failed   in/b.png: [broken]",
     ]
+
+
+def test_names_cannot_command_the_terminal():
+    assert printable("图 ü.png") == "图 ü.png"
+    assert printable("a\x1b[31m\nb\udcff.png") == r"a\x1b[31m\nb\udcff.png"
 
 
 def test_a_terminal_shows_the_share_by_cost():

@@ -9,7 +9,7 @@ from collections import Counter
 import psutil
 import pytest
 
-from aimanga.batch import run
+from aimanga.batch import Job, run
 from tests.batch.works import copy, make_jobs
 from tests.conftest import ROOT
 
@@ -107,6 +107,19 @@ def test_ctrl_c_stops_within_two_seconds_and_keeps_what_is_done(tmp_path, worker
     assert not any(name.startswith(".") for name in made)
     subprocess.run([*process.args[:4], str(workers), *NAMES], cwd=ROOT, check=True)
     assert_everything_was_made_once(tmp_path)
+
+
+def test_names_that_nobody_likes(tmp_path):
+    """One that is not Unicode and fails, one whose result has too long a name, and a folder in a result's place."""
+    odd = b"bad-\xff".decode("utf-8", "surrogateescape")
+    jobs = make_jobs(tmp_path, ["a", odd, "b"])
+    jobs.append(Job(jobs[0].source, tmp_path / "out" / ("x" * 300)))
+    jobs.append(Job(jobs[0].source, tmp_path / "out" / "folder"))
+    (tmp_path / "out" / "folder").mkdir(parents=True)
+    report = run(copy, jobs, report=tmp_path / "report.jsonl")
+    assert [record.status for record in report.records] == ["done", "failed", "done", "failed", "failed"]
+    lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert lines[1]["file"] == str(tmp_path / "in" / odd)
 
 
 def test_progress_is_told(tmp_path):

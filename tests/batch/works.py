@@ -37,7 +37,7 @@ def slow_copy(source, target, tick):
 def make_jobs(folder, names):
     (folder / "in").mkdir(exist_ok=True)
     for name in names:
-        (folder / "in" / name).write_text(f"content of {name}")
+        (folder / "in" / name).write_bytes(os.fsencode(f"content of {name}"))
     return [Job(folder / "in" / name, folder / "out" / name) for name in names]
 
 

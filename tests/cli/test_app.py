@@ -33,13 +33,14 @@ def test_without_arguments_it_shows_its_help(aimanga_cli):
     assert "Usage: aimanga" in shown.stdout + shown.stderr
 
 
-def test_wrong_usage_is_2_and_says_why(aimanga_cli, tmp_path):
+def test_wrong_usage_is_2_and_says_why(aimanga_cli, tmp_path, samples):
     for arguments, message in (
         (["upscale", tmp_path / "no.png", "-o", tmp_path], "no such file or folder"),
         (["upscale", tmp_path, "-o", tmp_path / "o"], "no pictures found"),
         (["upscale", tmp_path], "--output"),
         (["upscale", tmp_path, "-o", tmp_path / "o", "--scale", "x"], "--scale"),
         (["nothing"], "nothing"),
+        (["upscale", samples, "-o", tmp_path / "o", "--report", tmp_path], "Is a directory"),
     ):
         result = aimanga_cli(*arguments)
         assert result.returncode == 2

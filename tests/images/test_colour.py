@@ -17,12 +17,12 @@ def profile(name):
     return bytes(pyvips.Operation.call("profile_load", name))
 
 
-def linear_profile():
-    """sRGB's primaries with a linear tone curve: Display P3's or sRGB's v2 layout with other curves."""
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+def linear(icc):
+    """A profile with its tone curves replaced by the identity."""
+    data = bytearray(icc)
     for index in range(int.from_bytes(data[128:132], "big")):
         entry = 132 + 12 * index
-        if bytes(data[entry : entry + 4]) in (b"rTRC", b"gTRC", b"bTRC"):
+        if bytes(data[entry : entry + 4]) in (b"rTRC", b"gTRC", b"bTRC", b"kTRC"):
             offset = int.from_bytes(data[entry + 4 : entry + 8], "big")
             # A curve of no entries is the identity (ICC.1:2010, 10.5).
             data[offset : offset + 12] = b"curv" + bytes(8)
@@ -42,11 +42,13 @@ def test_display_p3_keeps_its_values_and_its_profile(tmp_path):
 
 
 def test_scene_linear_becomes_srgb(tmp_path):
-    Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=linear_profile())
+    Image.fromarray(RGB).save(
+        tmp_path / "a.png", icc_profile=linear(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    )
     picture = read(tmp_path / "a.png")
     assert picture.icc is None
-    linear = RGB / 255
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
+    light = RGB / 255
+    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
     assert np.abs(picture.pixels - 255 * srgb).max() <= 2
 
 
@@ -86,6 +88,21 @@ def test_a_gray_profile_stays(tmp_path):
     picture = read(tmp_path / "a.png")
     np.testing.assert_array_equal(picture.pixels[:, :, 0], RGB[:, :, 0])
     assert picture.icc == gray
+
+
+@pytest.mark.parametrize("suffix", ["webp", "avif"])
+def test_formats_without_gray_get_srgb_instead_of_a_gray_profile(tmp_path, suffix):
+    """Gray of gamma 1.0 at code 55 is as bright as sRGB at 128."""
+    write(Picture(np.full((16, 16, 1), 55, np.uint8), icc=linear(profile("sgrey"))), tmp_path / f"a.{suffix}")
+    back = read(tmp_path / f"a.{suffix}")
+    assert np.abs(back.pixels.astype(int) - 128).max() <= 2
+
+
+def test_scene_linear_gray_becomes_gray(tmp_path):
+    Image.fromarray(np.full((4, 4), 55, np.uint8)).save(tmp_path / "a.png", icc_profile=linear(profile("sgrey")))
+    picture = read(tmp_path / "a.png")
+    assert picture.pixels.shape == (4, 4, 1)
+    assert np.abs(picture.pixels.astype(int) - 128).max() <= 2
 
 
 def test_an_untagged_picture_stays_untagged(tmp_path):

@@ -208,6 +208,23 @@ def test_avif_of_ten_and_twelve_bits_becomes_sixteen(tmp_path):
     assert len(np.unique(picture.pixels)) > 60
 
 
+@pytest.mark.parametrize(("bands", "space"), [(5, "srgb"), (5, "b-w"), (4, "b-w")])
+def test_channels_that_nobody_named_are_refused(tmp_path, bands, space):
+    image = pyvips.Image.black(8, 8, bands=bands).copy(interpretation=space)
+    image.tiffsave(str(tmp_path / "a.tif"))
+    with pytest.raises(PictureError, match="channels are neither"):
+        read(tmp_path / "a.tif")
+
+
+def test_density_is_turned_with_the_picture_and_unknown_where_nothing_is_said(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 150))
+    assert read(tmp_path / "a.jpg").metadata.pixels_per_mm == pytest.approx((150 / 25.4, 300 / 25.4))
+    Image.fromarray(RGB).save(tmp_path / "a.webp")
+    assert read(tmp_path / "a.webp").metadata.pixels_per_mm is None
+
+
 def test_metadata_is_kept_as_it_was(tmp_path):
     exif = Image.Exif()
     exif[0x013B] = "José 漢字".encode()

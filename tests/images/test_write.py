@@ -10,7 +10,7 @@ import pytest
 import pyvips
 from PIL import Image
 
-from aimanga.errors import PictureError
+from aimanga.errors import PictureError, UsageError
 from aimanga.images import FORMATS, Picture, read, write
 
 RNG = np.random.default_rng(2)
@@ -137,11 +137,34 @@ def test_no_thumbnail_is_left_which_would_be_turned_the_old_way(tmp_path):
 def test_limits_of_formats_are_known_before_encoding(tmp_path):
     long = Picture(np.zeros((1, 65536, 1), np.uint8))
     for suffix in ("jpg", "webp", "avif"):
-        with pytest.raises(PictureError, match=r"65536 x 1 is too large for .*--format png"):
+        with pytest.raises(PictureError, match=r"65536 x 1 is too large for .*png and tiff allow more"):
             write(long, tmp_path / f"a.{suffix}")
     write(long, tmp_path / "a.png")
     assert read(tmp_path / "a.png").width == 65536
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif"])
+def test_no_metadata_is_invented(tmp_path, suffix):
+    write(Picture(SMOOTH), tmp_path / f"a.{suffix}")
+    image = Image.open(tmp_path / f"a.{suffix}")
+    assert dict(image.getexif()) == {}
+    assert image.info.get("dpi", (72, 72)) == pytest.approx((72, 72), abs=0.1)
+
+
+def test_a_quality_out_of_range_is_refused(tmp_path):
+    for quality in (0, 101):
+        with pytest.raises(UsageError, match="between 1 and 100"):
+            write(Picture(SMOOTH), tmp_path / "a.jpg", quality=quality)
+
+
+def test_limits_are_those_of_the_encoders(tmp_path):
+    """The largest size that is let through is one that the encoder takes."""
+    for form in FORMATS:
+        if form.max_side < 10**6:
+            side = form.max_side
+            write(Picture(np.zeros((1, side, 1), np.uint8)), tmp_path / f"a{form.suffix}")
+            assert read(tmp_path / f"a{form.suffix}").width == side
 
 
 def test_an_unknown_suffix_is_refused(tmp_path):

@@ -52,6 +52,12 @@ def test_an_ncnn_pair_of_a_user_is_the_same_model(tmp_path):
         assert torch.equal(mine.network(x), load_model(entry.name).network(x))
 
 
+def test_a_network_for_gray_pictures_is_refused(tmp_path):
+    torch.save(SRVGGNetCompact(channels=1, features=4, convs=1).state_dict(), tmp_path / "gray.pth")
+    with pytest.raises(ModelError, match="takes 1 channels and gives 1"):
+        load_model(tmp_path / "gray.pth")
+
+
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(ModelError, match="realesrgan-x5: no model of this name.*realesrgan-x4plus, realesrgan"):
         load_model("realesrgan-x5")

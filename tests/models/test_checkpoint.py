@@ -88,6 +88,22 @@ def test_files_without_weights_say_what_they_hold(tmp_path, content, message):
         read_state(tmp_path / "a.pth")
 
 
+@pytest.mark.parametrize(
+    "tensor", [torch.zeros(3, dtype=torch.complex64), torch.zeros(3, 3).to_sparse(), torch.zeros(3, device="meta")]
+)
+def test_tensors_that_are_no_ordinary_numbers_are_refused(tmp_path, tensor):
+    torch.save({"conv.weight": tensor}, tmp_path / "a.pth")
+    with pytest.raises(ModelError, match="no set of weights inside|damaged"):
+        read_state(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("content", [b"\x80\x02.", b"t.", b"PK", b"\x80", b"\x80\x04K\x01."])
+def test_bytes_that_make_an_unpickler_stumble(tmp_path, content):
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(ModelError, match="damaged|refused|no set of weights"):
+        read_state(tmp_path / "a.pth")
+
+
 def test_missing_files_and_unknown_suffixes(tmp_path):
     with pytest.raises(ModelError, match="there is no such weight file"):
         read_state(tmp_path / "a.pth")

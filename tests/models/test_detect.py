@@ -96,6 +96,12 @@ def test_another_network_is_described():
         build_network({"layers.0.attn.qkv.weight": torch.zeros(3, 3)}, "x.pth")
 
 
+def test_a_number_of_blocks_that_is_not_to_be_believed():
+    state = {**NETWORKS[0].state_dict(), "body.9999999.rdb1.conv1.weight": torch.zeros(1)}
+    with pytest.raises(ModelError, match="do not fit together"):
+        build_network(state, "it")
+
+
 def test_compact_with_another_activation_is_refused():
     state = SRVGGNetCompact(features=8, convs=1).state_dict()
     with pytest.raises(ModelError, match="PReLU"):

@@ -18,6 +18,13 @@ def test_hidden_pixels_take_the_colour_of_what_is_visible_near_them():
     torch.testing.assert_close(filled[0, :, around_right].mean(1), torch.tensor([0.0, 0, 1]), atol=0.1, rtol=0)
 
 
+def test_a_picture_of_one_row_is_filled_too():
+    alpha = torch.zeros(1, 1, 1, 16)
+    alpha[..., :8] = 1
+    filled = bleed(torch.full((1, 1, 1, 16), 0.9) * alpha, alpha)
+    assert filled[..., 8:10].min() > 0.8
+
+
 def test_an_opaque_picture_is_not_changed():
     rgb = torch.rand(1, 3, 9, 14)
     torch.testing.assert_close(bleed(rgb, torch.ones(1, 1, 9, 14)), rgb)

@@ -3,7 +3,7 @@ import torch
 
 from aimanga.errors import PictureError
 from aimanga.models import LoadedModel, RRDBNet, load_model
-from aimanga.upscale.engine import Engine
+from aimanga.upscale.engine import Engine, _exact_float32
 
 CPU = torch.device("cpu")
 X = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
@@ -73,6 +73,13 @@ def test_a_result_that_is_not_finite_in_fp32_either_is_an_error():
 
 def test_the_measured_speed_is_positive():
     assert 0 < Engine(loaded(small()), CPU, "fp32").seconds_per_pixel() < 1
+
+
+def test_on_cuda_only_the_tensor_float_is_switched_off(monkeypatch):
+    before = torch._C._get_cudnn_enabled(), torch._C._get_cudnn_allow_tf32()
+    with _exact_float32(torch.device("cuda")):
+        assert (torch._C._get_cudnn_enabled(), torch._C._get_cudnn_allow_tf32()) == (before[0], False)
+    assert (torch._C._get_cudnn_enabled(), torch._C._get_cudnn_allow_tf32()) == before
 
 
 def test_no_gradient_is_recorded():

@@ -302,6 +302,9 @@ def test_a_file_that_may_not_be_read_is_reported(tmp_path, nearest_model):
         ({"jobs": 0}, UsageError, "--jobs 0"),
         ({"model": "nothing"}, ModelError, "no model of this name"),
         ({"strength": 2}, UsageError, "--strength 2"),
+        ({"model": "nothing", "scale": 2}, ModelError, "no model of this name"),
+        ({"precision": "fp7", "scale": 2}, UsageError, "--precision fp7"),
+        ({"suffix": "/../evil"}, UsageError, "--suffix"),
     ],
 )
 def test_impossible_requests_are_refused_before_anything_is_made(tmp_path, nearest_model, options, error, message):
@@ -309,6 +312,16 @@ def test_impossible_requests_are_refused_before_anything_is_made(tmp_path, neare
     with pytest.raises(error, match=message):
         aimanga.upscale_files(tmp_path / "a.png", tmp_path / "out", **{"model": nearest_model, **options})
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "options"), [("b.jpg", {"format": "png"}), ("b.jpg", {"suffix": "_x4"}), ("b.bmp", {}), ("b.gif", {})]
+)
+def test_what_contradicts_the_name_of_the_result_is_refused(tmp_path, nearest_model, output, options):
+    save(tmp_path / "a.png")
+    with pytest.raises(UsageError):
+        aimanga.upscale_files(tmp_path / "a.png", tmp_path / output, model=nearest_model, **options)
+    assert not (tmp_path / output).exists()
 
 
 def test_a_header_that_lies_about_its_size_is_one_failed_file(tmp_path, nearest_model):

@@ -73,6 +73,13 @@ def test_opaque_alpha_stays_opaque_and_edges_of_cut_outs_have_no_fringe():
     assert opaque.alpha.min() == 255
 
 
+def test_alpha_is_averaged_where_the_picture_shrinks(nearest_model):
+    stripes = np.tile(((np.arange(64) // 4) % 2 * 255).astype(np.uint8), (64, 1))
+    picture = Picture(np.full((64, 64, 3), 200, np.uint8), stripes)
+    result = aimanga.upscale(picture, nearest_model, scale=1 / 16)
+    assert np.abs(result.alpha.astype(int) - 128).max() < 30
+
+
 @pytest.mark.parametrize(
     ("scale", "size"), [(4, (56, 40)), (2, (28, 20)), (3.5, (49, 35)), (1, (14, 10)), (0.05, (1, 1)), (5, (70, 50))]
 )

@@ -1,7 +1,7 @@
 """Run one function over many files: found, named, resumed, reported."""
 
 from aimanga.batch.plan import Job, Plan, plan
-from aimanga.batch.progress import ProgressDisplay
+from aimanga.batch.progress import ProgressDisplay, printable
 from aimanga.batch.report import Detail, Record, Report
 from aimanga.batch.run import Tick, Watcher, Work, run
 
@@ -16,5 +16,6 @@ __all__ = [
     "Watcher",
     "Work",
     "plan",
+    "printable",
     "run",
 ]

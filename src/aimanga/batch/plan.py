@@ -46,12 +46,13 @@ def plan(
     A file given by name is taken whatever its suffix; in a folder the files with one of `suffixes` are, except
     hidden ones. The folders' structure is mirrored in `output`. Where two results would get one name, the files
     whose suffix changes keep the old one in it: `a.jpg` beside `a.png` becomes `a.jpg.png`; what still
-    collides is numbered in order: `a-2.png`.
+    collides, within one folder, is numbered in order: `a-2.png`. Results of a former run that lie beside their
+    sources are no sources.
 
     Args:
         inputs: Files and folders.
-        output: The folder for the results; or the result itself, where the only input is a file and the
-            suffix of `output` is one of `suffixes`.
+        output: The folder for the results; or the result itself, where the only input is a file and
+            `output` has a suffix and is no folder.
         suffixes: Suffixes of the files to take from folders, lower case with a dot.
         result_name: Gives the name of the result for a source.
         recursive: Whether to enter subfolders.
@@ -60,19 +61,21 @@ def plan(
         The plan; nothing has been made yet.
 
     Raises:
-        UsageError: An input does not exist, nothing was found, or a result would replace a source.
+        UsageError: An input does not exist or cannot be read, nothing was found, or a result would replace a source
+            or the result of a source in another folder.
     """
     inputs = list(inputs)
     missing = [str(path) for path in inputs if not path.exists()]
     if missing:
         raise UsageError(f"no such file or folder: {', '.join(missing)}")
-    if len(inputs) == 1 and inputs[0].is_file() and output.suffix.lower() in suffixes and not output.is_dir():
+    if len(inputs) == 1 and inputs[0].is_file() and output.suffix and not output.is_dir():
         found = _Found([(inputs[0], Path())])
         jobs = [Job(inputs[0], output)]
     else:
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output}: several results need a folder, and this is a file")
         found = _find(inputs, output, suffixes, recursive)
+        found.files = _without_results(found.files, output, result_name)
         jobs = _name_results(found.files, output, result_name)
     if not jobs:
         hint = " (--recursive enters subfolders)" if found.subfolders and not recursive else ""
@@ -98,14 +101,14 @@ def _find(inputs: list[Path], output: Path, suffixes: Collection[str], recursive
             found.subfolders += folders
             for name in names:
                 path = folder / name
-                if path.suffix.lower() in suffixes and not name.startswith("."):
+                if path.suffix.lower() in suffixes and not name.startswith(".") and path.is_file():
                     found.files.append((path, folder.relative_to(given)))
                 elif not is_part(path):
                     found.ignored += 1
     # The same file given twice, by itself and in its folder, is one job.
-    first: dict[str, tuple[Path, Path]] = {}
+    first: dict[Path, tuple[Path, Path]] = {}
     for entry in found.files:
-        first.setdefault(os.path.realpath(entry[0]), entry)
+        first.setdefault(entry[0].absolute(), entry)
     found.files = list(first.values())
     return found
 
@@ -113,7 +116,11 @@ def _find(inputs: list[Path], output: Path, suffixes: Collection[str], recursive
 def _walk(top: Path, output: Path, recursive: bool) -> Iterator[tuple[Path, list[str], int]]:
     """Folder, sorted file names, number of subfolders left out; never the output folder, nor links to folders."""
     results = output.resolve()
-    for folder, subfolders, names in os.walk(top):
+
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"{error.filename}: this folder cannot be read: {error.strerror}")
+
+    for folder, subfolders, names in os.walk(top, onerror=refuse):
         here = Path(folder)
         subfolders[:] = sorted(
             name for name in subfolders if not name.startswith(".") and (here / name).resolve() != results
@@ -125,12 +132,28 @@ def _walk(top: Path, output: Path, recursive: bool) -> Iterator[tuple[Path, list
         yield here, sorted(names), left_out
 
 
+def _without_results(
+    files: list[tuple[Path, Path]], output: Path, result_name: Callable[[Path], str]
+) -> list[tuple[Path, Path]]:
+    """Leave out files that are results of others: a folder that holds its own results is given again on a rerun."""
+    results = {
+        (output / folder / result_name(file)).absolute() for file, folder in files if result_name(file) != file.name
+    }
+    beside = next((file for file, _ in files if file.with_name(result_name(file)).absolute() in results), None)
+    if beside is not None and Path(result_name(beside)).stem == beside.stem:
+        raise UsageError(
+            f"{beside.parent}: results beside their sources would be taken for sources; "
+            "choose another output folder, or a --suffix"
+        )
+    return [(file, folder) for file, folder in files if file.absolute() not in results]
+
+
 def _name_results(files: list[tuple[Path, Path]], output: Path, result_name: Callable[[Path], str]) -> list[Job]:
     wanted = [output / folder / result_name(file) for file, folder in files]
     # Compared without case: the results may go to a file system that does not tell A.png from a.png.
     crowded = {key for key, count in Counter(str(path).casefold() for path in wanted).items() if count > 1}
     jobs: list[Job] = []
-    taken: set[str] = set()
+    taken: dict[str, Path] = {}
     for (file, _), target in zip(files, wanted, strict=True):
         name = target
         if str(target).casefold() in crowded and file.suffix.lower() != target.suffix.lower():
@@ -138,9 +161,16 @@ def _name_results(files: list[tuple[Path, Path]], output: Path, result_name: Cal
         number = 2
         free = name
         while str(free).casefold() in taken:
+            other = taken[str(free).casefold()]
+            if other.parent != file.parent:
+                # Numbers would depend on the order of the inputs, and a rerun with others would skip the wrong one.
+                raise UsageError(
+                    f"{other} and {file} would both become {free}; run them into different folders, or give a folder "
+                    "above both with --recursive"
+                )
             free = name.with_name(f"{name.stem}-{number}{name.suffix}")
             number += 1
-        taken.add(str(free).casefold())
+        taken[str(free).casefold()] = file
         jobs.append(Job(file, free))
     return jobs
 

@@ -58,7 +58,7 @@ class ProgressDisplay:
         """Show the file at work."""
         if self._current is not None:
             self._progress.remove_task(self._current)
-        self._current = self._progress.add_task(escape(job.source.name), total=1.0)
+        self._current = self._progress.add_task(escape(printable(job.source.name)), total=1.0)
 
     def advanced(self, job: Job, share: float) -> None:
         """Move both bars."""
@@ -72,13 +72,18 @@ class ProgressDisplay:
         self._done += self._costs.get(job.source, 1.0)
         self._progress.update(self._all, completed=self._done, description=f"{self._ended}/{self._jobs}")
         if record.status != "skipped":  # thousands of such lines would hide the others
-            self._console.print(_line(record), soft_wrap=True, highlight=False)
+            self._console.print(_line(record), soft_wrap=True, highlight=False, emoji=False)
+
+
+def printable(text: str) -> str:
+    """The text with escapes for what a terminal cannot show, or would obey: a file name can hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _line(record: Record) -> str:
     if record.status == "failed":
-        return f"[red]failed[/red]   {escape(record.error or '')}"
-    name = escape(str(record.output))
+        return f"[red]failed[/red]   {escape(printable(record.error or ''))}"
+    name = escape(printable(str(record.output)))
     sizes = [record.details.get(key) for key in ("input_size", "output_size")]
     shown = " -> ".join(f"{size[0]} x {size[1]}" for size in sizes if isinstance(size, list))
     return f"[green]done[/green]     {name}  {shown}  {record.seconds:.1f} s"

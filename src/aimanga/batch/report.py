@@ -33,10 +33,13 @@ class Record:
     details: Mapping[str, Detail] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The record as one line of JSON, without its end of line; what does not apply is left out."""
+        """The record as one line of JSON, without its end of line; what does not apply is left out.
+
+        A file name that is not valid Unicode has lone surrogates, as Python writes such names.
+        """
         fields: dict[str, Detail] = {
-            "file": _text(self.file),
-            "output": _text(self.output),
+            "file": str(self.file),
+            "output": str(self.output),
             "status": self.status,
             "seconds": round(self.seconds, 3),
             **self.details,
@@ -73,8 +76,3 @@ class Report:
     def exit_code(self) -> int:
         """0: every file has its result; 1: some failed."""
         return 1 if self.failed else 0
-
-
-def _text(path: Path) -> str:
-    # A name that is not valid UTF-8 must not end the report: its odd bytes are written as escapes.
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")

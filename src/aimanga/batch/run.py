@@ -93,7 +93,8 @@ def run(
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         remove_remains(folder)
-    waiting = [job for job in jobs if overwrite or not job.target.exists()]
+    # os.path: a name that the file system does not take is one failed job, not the end of the batch.
+    waiting = [job for job in jobs if overwrite or not os.path.isfile(job.target)]  # noqa: PTH113
     todo = set(waiting)
     records = {job: Record(job.source, job.target, "skipped") for job in jobs if job not in todo}
     with _appending(report) as write_line:
@@ -125,7 +126,7 @@ def _appending(report: Path | None) -> Iterator[Callable[[Record], None]]:
         return
     report.parent.mkdir(parents=True, exist_ok=True)
     # Line-buffered: a killed run's report ends after the last finished file.
-    with report.open("a", encoding="utf-8", buffering=1) as file:
+    with report.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as file:
 
         def write_line(record: Record) -> None:
             file.write(record.to_json() + "\n")

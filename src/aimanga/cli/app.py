@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -46,9 +47,12 @@ def root(
 
 def main() -> None:
     """Run the command line; ends the process with the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file name can hold what the terminal's encoding does not have
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="aimanga")
-    except AimangaError as error:
+    except (AimangaError, OSError) as error:
         typer.secho(f"aimanga: {error}", err=True, fg=typer.colors.RED)
         sys.exit(WRONG_USAGE)
     except SystemExit as end:

@@ -50,12 +50,12 @@ def upscale(
     suffix: Annotated[str, typer.Option(help="Put behind each result's name: --suffix _x4.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Make results again that are there already.")] = False,
     strip_metadata: Annotated[
-        bool, typer.Option("--strip-metadata", help="Leave out EXIF, XMP and IPTC; the colour profile stays.")
+        bool, typer.Option("--strip-metadata", help="Leave out EXIF and XMP; the colour profile stays.")
     ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Append one line of JSON a picture to this file.", show_default=False)
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes. On a CPU, one uses all cores well.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes. On a CPU, one uses all cores well.")] = 1,
     max_pixels: Annotated[int, typer.Option(help="Refuse pictures with more pixels.")] = 2**28,
     first_page: Annotated[
         bool,
@@ -92,15 +92,31 @@ def upscale(
 
 
 def _print_plan(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
+    from aimanga.batch import printable
+
     for picture in plan.pictures:
         source, target = picture.job.source, picture.job.target
         if picture.problem is not None:
-            console.print(f"fails     {picture.problem}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                printable(f"fails     {picture.problem}"), markup=False, highlight=False, soft_wrap=True, emoji=False
+            )
         elif picture.present and not overwrite:
-            console.print(f"skips     {target}  (already there)", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                printable(f"skips     {target}  (already there)"),
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+                emoji=False,
+            )
         else:
             sizes = " -> ".join(f"{size[0]} x {size[1]}" for size in (picture.input_size, picture.output_size) if size)
-            console.print(f"upscales  {source} -> {target}  {sizes}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                printable(f"upscales  {source} -> {target}  {sizes}"),
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+                emoji=False,
+            )
 
 
 def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
@@ -129,7 +145,7 @@ def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
     if plan.subfolders:
         lines.append(f"{_counted(plan.subfolders, 'subfolder')} left out (--recursive enters them)")
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
 def _counted(count: int, noun: str) -> str:

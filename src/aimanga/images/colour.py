@@ -27,7 +27,7 @@ def to_working_space(image: pyvips.Image, path: Path) -> tuple[pyvips.Image, byt
         PictureError: The colours can be neither kept nor converted.
     """
     profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
-    if image.bands == 4:
+    if image.interpretation == "cmyk":
         return _to_srgb(image, path), None
     if profile is None:
         return image, None
@@ -60,7 +60,9 @@ def _to_srgb(image: pyvips.Image, path: Path) -> pyvips.Image:
     depth = 16 if image.format == "ushort" else 8
     try:
         # An image without a profile of its own gets libvips' generic one for CMYK.
-        source = "cmyk" if image.bands == 4 else "srgb"
-        return image.icc_transform("srgb", embedded=True, input_profile=source, depth=depth, intent="relative")
+        source = "cmyk" if image.interpretation == "cmyk" else "srgb"
+        gray = image.bands == 1
+        image = image.icc_transform("srgb", embedded=True, input_profile=source, depth=depth, intent="relative")
+        return image[1].copy(interpretation="grey16" if depth == 16 else "b-w") if gray else image
     except pyvips.Error as error:
         raise PictureError(f"{path}: its colours cannot be converted to sRGB: {error}") from error

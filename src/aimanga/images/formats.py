@@ -34,10 +34,10 @@ class Format:
 
 FORMATS: tuple[Format, ...] = (
     Format("png", (".png",), 2**31 - 1, deep=True, alpha=True, bytes_per_sample=0.35),
-    Format("jpg", (".jpg", ".jpeg", ".jpe", ".jfif"), 65535, deep=False, alpha=False, bytes_per_sample=0.1),
+    Format("jpg", (".jpg", ".jpeg", ".jpe", ".jfif"), 65500, deep=False, alpha=False, bytes_per_sample=0.1),
     Format("webp", (".webp",), 16383, deep=False, alpha=True, bytes_per_sample=0.06),
     Format("tiff", (".tif", ".tiff"), 2**31 - 1, deep=True, alpha=True, bytes_per_sample=0.5),
-    Format("avif", (".avif",), 65535, deep=True, alpha=True, bytes_per_sample=0.1),
+    Format("avif", (".avif",), 16384, deep=True, alpha=True, bytes_per_sample=0.1),
 )
 
 # Read, but not written: what comes from them is written as PNG.

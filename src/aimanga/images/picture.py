@@ -17,13 +17,11 @@ class Metadata:
         exif: The EXIF block. Its orientation tag no longer holds: the orientation is applied to the pixels,
             and the tag is reset where the picture is written.
         xmp: The XMP packet.
-        iptc: The IPTC block.
-        pixels_per_mm: Density, horizontal and vertical.
+        pixels_per_mm: Density, horizontal and vertical; None where it is not known.
     """
 
     exif: bytes | None = None
     xmp: bytes | None = None
-    iptc: bytes | None = None
     pixels_per_mm: tuple[float, float] | None = None
 
 
@@ -37,7 +35,7 @@ class Picture:
         alpha: H x W of the same type, 0 is transparent; None where everything is opaque. The colours are not
             multiplied by it.
         icc: The ICC profile of the pixels.
-        metadata: EXIF, XMP, IPTC and density.
+        metadata: EXIF, XMP and density.
 
     Raises:
         ValueError: The shapes or types do not fit together.

@@ -39,9 +39,9 @@ class Header:
 def read(path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = False) -> Picture:
     """Read a picture.
 
-    PNG, JPEG, WebP, TIFF, GIF, AVIF and HEIC, told by their content. The EXIF orientation is applied. Palettes
-    and single bits become 8-bit samples, 10 and 12 bits become 16. RGB and gray keep their colour space and its
-    profile; CMYK and scene-linear colours become sRGB.
+    PNG, JPEG, WebP, TIFF, GIF and AVIF, told by their content; HEIC where libvips has a decoder for it. The EXIF
+    orientation is applied. Palettes and single bits become 8-bit samples, 10 and 12 bits become 16. RGB and gray keep
+    their colour space and its profile; CMYK and scene-linear colours become sRGB.
 
     Args:
         path: The file; any name that the file system allows.
@@ -107,7 +107,8 @@ def _check(image: pyvips.Image, path: Path, max_pixels: int, first_page: bool) -
         raise PictureError(
             f"{path}: samples of type {image.format} are not supported; convert it to 8 or 16 bits a sample"
         )
-    if image.bands - bool(image.hasalpha()) not in (1, 3, 4):
+    colours = {"b-w": 1, "grey16": 1, "cmyk": 4}.get(image.interpretation, 3)
+    if image.bands - bool(image.hasalpha()) != colours:
         raise PictureError(f"{path}: {image.bands} channels are neither gray, RGB nor CMYK")
 
 
@@ -115,8 +116,7 @@ def _decode(image: pyvips.Image, path: Path) -> Picture:
     metadata = Metadata(
         exif=_blob(image, "exif-data"),
         xmp=_blob(image, "xmp-data"),
-        iptc=_blob(image, "iptc-data"),
-        pixels_per_mm=(image.xres, image.yres),
+        pixels_per_mm=_density(image),
     )
     if _field(image, "orientation", 1) != 1:
         # Turning needs the rows in another order than the decoder gives them.
@@ -137,6 +137,14 @@ def _samples(image: pyvips.Image) -> Samples:
     kind = np.uint8 if image.format == "uchar" else np.uint16
     data = np.frombuffer(image.write_to_memory(), dtype=kind)
     return data.reshape(image.height, image.width, image.bands)
+
+
+def _density(image: pyvips.Image) -> tuple[float, float] | None:
+    """Pixels per millimetre, horizontal and vertical, right side up; None where it is libvips' default of 1."""
+    density = (image.xres, image.yres)
+    if _field(image, "orientation", 1) >= 5:
+        density = density[::-1]
+    return None if density == (1.0, 1.0) else density
 
 
 def _field(image: pyvips.Image, name: str, default: int) -> int:

@@ -10,9 +10,15 @@ import numpy as np
 import pyvips
 
 from aimanga.atomic import replacing
-from aimanga.errors import PictureError
+from aimanga.errors import PictureError, UsageError
 from aimanga.images.formats import Format, format_of
 from aimanga.images.picture import Metadata, Picture
+
+# libvips' VipsForeignKeep.
+_KEEP_EXIF, _KEEP_XMP, _KEEP_ICC = 1, 2, 8
+
+# 72 dpi, which programs take for "not said".
+_USUAL_DENSITY = (72 / 25.4, 72 / 25.4)
 
 DEFAULT_QUALITY = 95
 """Quality of JPEG, WebP and AVIF where none is asked for: high, since an upscaled picture is a source for others."""
@@ -23,26 +29,31 @@ def write(picture: Picture, path: Path | str, *, quality: int | None = None, str
 
     The file appears under its name only when it is whole. 16 bits a sample are kept by PNG and TIFF (12 of them
     by AVIF), rounded to 8 by JPEG and WebP. JPEG has no transparency: the picture is laid on white. The ICC
-    profile is always written; an untagged picture stays untagged, which means sRGB. TIFF takes XMP and IPTC, but
-    no EXIF (libvips writes none).
+    profile is always written; an untagged picture stays untagged, which means sRGB. TIFF takes XMP, but no EXIF
+    (libvips writes none). WebP below quality 100 halves the resolution of colour, as its format demands.
 
     Args:
         picture: The picture.
         path: The file; its folder must exist.
         quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; `DEFAULT_QUALITY` where it is None.
-        strip_metadata: Leave out EXIF, XMP and IPTC.
+        strip_metadata: Leave out EXIF and XMP.
 
     Raises:
+        UsageError: The quality is out of its range.
         PictureError: The format is not known, cannot hold a picture of this size, or the encoder fails.
         OSError: The file cannot be written.
         KeyboardInterrupt: Ctrl-C was pressed; nothing is left behind.
     """
     path = Path(path)
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"quality {quality}: the quality is between 1 and 100")
     form = format_of(path)
     check_size(form, picture.width, picture.height, path)
     metadata = Metadata(pixels_per_mm=picture.metadata.pixels_per_mm) if strip_metadata else picture.metadata
     image = _to_image(picture, form, metadata)
     saver, options = _encoder(form, image, DEFAULT_QUALITY if quality is None else quality)
+    # Nothing but what is there: libvips would write an EXIF block of its own.
+    options["keep"] = _KEEP_ICC | (_KEEP_EXIF if metadata.exif else 0) | (_KEEP_XMP if metadata.xmp else 0)
     with replacing(path) as part, part.open("wb") as file:
         target = pyvips.Target.new_to_descriptor(file.fileno())
         _interruptible(image, path, lambda: image.write_to_target(target, saver, **options))
@@ -53,7 +64,7 @@ def check_size(form: Format, width: int, height: int, path: Path) -> None:
     if max(width, height) > form.max_side:
         raise PictureError(
             f"{path}: {width} x {height} is too large for {form.name}, which allows {form.max_side} pixels a side; "
-            "use --format png or tiff"
+            "png and tiff allow more"
         )
 
 
@@ -69,19 +80,21 @@ def _to_image(picture: Picture, form: Format, metadata: Metadata) -> pyvips.Imag
         image = image.flatten(background=[65535 if deep else 255])
     if deep and not form.deep:
         image = (image / 257).rint().cast("uchar").copy(interpretation=spaces[False, gray])
-    if metadata.pixels_per_mm:
-        image = image.copy(xres=metadata.pixels_per_mm[0], yres=metadata.pixels_per_mm[1])
+    horizontal, vertical = metadata.pixels_per_mm or _USUAL_DENSITY
+    image = image.copy(xres=horizontal, yres=vertical)
     for name, blob in (
         ("icc-profile-data", picture.icc),
         ("exif-data", metadata.exif),
         ("xmp-data", _upright(metadata.xmp)),
-        ("iptc-data", metadata.iptc),
     ):
         if blob:
             image.set_type(pyvips.GValue.blob_type, name, blob)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     if metadata.exif:  # its thumbnail is the old picture, turned the old way
         image.set_type(pyvips.GValue.blob_type, "jpeg-thumbnail-data", b"")
+    if gray and picture.icc and form.name in ("webp", "avif"):
+        # They hold gray as RGB, to which a gray profile does not apply.
+        image = image.icc_transform("srgb", embedded=True, depth=16 if image.format == "ushort" else 8)
     return image
 
 
@@ -89,7 +102,7 @@ def _upright(xmp: bytes | None) -> bytes | None:
     """Reset the orientation in an XMP packet, which some programs obey as they do EXIF's."""
     if xmp is None:
         return None
-    return re.sub(rb'(tiff:Orientation(?:="|>))[2-8](?=["<])', rb"\g<1>1", xmp)
+    return re.sub(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]", rb"\g<1>1", xmp)
 
 
 def _encoder(form: Format, image: pyvips.Image, quality: int) -> tuple[str, dict[str, Any]]:

@@ -216,6 +216,11 @@ def load_model(model: str | Path) -> LoadedModel:
         names = ", ".join(entry.name for entry in MODELS)
         raise ModelError(f"{model}: no model of this name, and no such file. Known are: {names}")
     network = build_network(read_state(path), str(path))
+    if network.in_channels != 3 or network.out_channels != 3:
+        raise ModelError(
+            f"{path}: this network takes {network.in_channels} channels and gives {network.out_channels}; "
+            "pictures need one from RGB to RGB"
+        )
     # The tensors of an ncnn pair are in its .bin, whichever of the two files was named.
     weights = path.with_suffix(".bin") if path.suffix.lower() == ".param" else path
     with weights.open("rb") as file:

@@ -1,7 +1,6 @@
 """Read weight files of the formats that are in use. No file is ever given the chance to run code."""
 
 import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
             break
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+    if not isinstance(content, Mapping) or not content or not all(map(_is_plain, content.values())):
         held = ", ".join(map(str, list(content)[:8])) if isinstance(content, Mapping) else type(content).__name__
         raise ModelError(f"{path}: no set of weights inside; it holds: {held or 'nothing'}")
     return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
@@ -93,6 +92,16 @@ def named_by_order(layers: list[NcnnLayer], origin: str) -> dict[str, Tensor]:
     }
 
 
+def _is_plain(entry: object) -> bool:
+    """Whether an entry of a checkpoint is a tensor of ordinary real numbers."""
+    return (
+        isinstance(entry, Tensor)
+        and entry.layout == torch.strided
+        and entry.device.type == "cpu"
+        and not (entry.is_quantized or entry.is_complex())
+    )
+
+
 def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
@@ -101,6 +110,11 @@ def _read_safetensors(path: Path) -> object:
 
 
 def _read_pickled(path: Path) -> object:
+    with path.open("rb") as file:
+        start = file.read(2)
+    # A zip archive, or a pickle of protocol 2 and above: all that PyTorch has ever written.
+    if start[:1] != b"\x80" and start != b"PK":
+        raise ModelError(f"{path}: this weight file is damaged, or no PyTorch file at all")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -108,5 +122,5 @@ def _read_pickled(path: Path) -> object:
             f"{path}: refused: it holds more than weights, and loading such a file can run code. Convert it to "
             ".safetensors with the program that made it"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # on damaged files torch raises whatever its unpickler stumbles over
         raise ModelError(f"{path}: this weight file is damaged: {error}") from error

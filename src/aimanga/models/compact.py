@@ -25,6 +25,7 @@ class SRVGGNetCompact(nn.Module):
         super().__init__()
         self.scale = scale
         self.size_multiple = 1
+        self.in_channels = self.out_channels = channels
         self.body = nn.ModuleList([Conv3x3(channels, features), PReLU(features)])
         for _ in range(convs):
             self.body += [Conv3x3(features, features), PReLU(features)]

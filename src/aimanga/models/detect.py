@@ -131,9 +131,15 @@ def _from_sequential(name: str, state: Mapping[str, Tensor]) -> str:
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:
-    """One more than the largest number that `pattern` captures at the beginning of a name; 0 if none does."""
+    """One more than the largest number that `pattern` captures at the beginning of a name; 0 if none does.
+
+    Raises ValueError where that is more than there are tensors: the number is not to be believed.
+    """
     found = (re.match(pattern, name) for name in state)
-    return max((int(match[1]) + 1 for match in found if match), default=0)
+    count = max((int(match[1]) + 1 for match in found if match), default=0)
+    if count > len(state):
+        raise ValueError(f"{count} layers in {len(state)} tensors")
+    return count
 
 
 def _inventory(state: Mapping[str, Tensor]) -> str:

@@ -93,6 +93,7 @@ class RRDBNet(nn.Module):
             raise ValueError(f"RRDBNet upscales by 1, 2 or 4, not {scale}")
         self.scale = scale
         self.size_multiple = 4 // scale
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.conv_first = Conv3x3(in_channels * self.size_multiple**2, features)
         self.body = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)))
         self.conv_body = Conv3x3(features, features)

@@ -26,7 +26,7 @@ def bleed(rgb: Tensor, alpha: Tensor) -> Tensor:
     pyramid = [(rgb * alpha, alpha)]
     for _ in range(_LEVELS):
         colour, weight = pyramid[-1]
-        if min(weight.shape[2:]) == 1:
+        if max(weight.shape[2:]) == 1:
             break
         pyramid.append((F.avg_pool2d(colour, 2, ceil_mode=True), F.avg_pool2d(weight, 2, ceil_mode=True)))
     filled = rgb.new_full((1, rgb.shape[1], 1, 1), 0.5).expand_as(pyramid[-1][0])

@@ -2,6 +2,8 @@
 
 import copy
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -63,14 +65,24 @@ class Engine:
 
     def _forward(self, x: Tensor) -> Tensor:
         x = x.to(self.device).contiguous(memory_format=torch.channels_last)
-        # TensorFloat-32 would keep 10 bits of a float32 mantissa where exactness was asked for.
-        with torch.backends.cudnn.flags(allow_tf32=self.precision != "fp32"):
+        with _exact_float32(self.device):
             result: Tensor = self._network(x)
             if not _is_finite(result) and self.precision != "fp32":
                 result = _prepare(self.model.network, self.device, "fp32")(x)
         if not _is_finite(result):
             raise PictureError(f"{self.model.name} gives values that are not finite for this picture; nothing written")
         return result
+
+
+@contextmanager
+def _exact_float32(device: torch.device) -> Iterator[None]:
+    """Keep CUDA from computing float32 convolutions in TensorFloat-32, which has 10 bits of mantissa."""
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(cudnn.enabled, cudnn.benchmark, cudnn.benchmark_limit, cudnn.deterministic, allow_tf32=False):
+        yield
 
 
 def _prepare(network: nn.Module, device: torch.device, precision: Precision) -> nn.Module:

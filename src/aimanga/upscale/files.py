@@ -1,5 +1,6 @@
 """Upscale files and folders."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from pathlib import Path
 import psutil
 
 from aimanga.batch import Detail, Job, Report, Tick, Watcher, plan, run
-from aimanga.errors import AimangaError, ResourceError, UsageError
+from aimanga.errors import AimangaError, PictureError, ResourceError, UsageError
 from aimanga.images import (
     MAX_PIXELS,
     READABLE_SUFFIXES,
+    Format,
     Header,
     check_size,
     format_named,
@@ -134,7 +136,7 @@ def upscale_files(
         recursive: Enter subfolders.
         suffix: Put behind the name of each result, before its dot.
         overwrite: Make results that are there already again.
-        strip_metadata: Leave out EXIF, XMP and IPTC; the colour profile stays.
+        strip_metadata: Leave out EXIF and XMP; the colour profile stays.
         max_pixels: Refuse larger sources.
         first_page: Take the first page of animations and files of several pages, instead of refusing them.
         jobs: Number of processes; on a CPU one uses all cores well. A script that asks for more needs the
@@ -183,6 +185,8 @@ def plan_upscale(
 
     given = [inputs] if isinstance(inputs, str | Path) else inputs
     target = Path(output)
+    if "/" in suffix or os.sep in suffix:
+        raise UsageError(f"--suffix {suffix}: a suffix is a part of the file's name")
     found = plan(
         [Path(path) for path in given],
         target,
@@ -190,7 +194,9 @@ def plan_upscale(
         result_name=result_name,
         recursive=recursive,
     )
-    factor = options.scale or load_engine(options.model, options.device, options.precision).model.scale
+    if found.jobs[0].target == target:
+        _check_output_file(target, wanted, suffix)
+    factor = load_engine(options.model, options.device, options.precision).model.scale
     pictures = tuple(_plan_picture(job, options, factor) for job in found.jobs)
     return UpscalePlan(pictures, found.ignored, found.subfolders, options)
 
@@ -230,7 +236,7 @@ def upscale_file(
         options: How.
 
     Returns:
-        `input_size`, `output_size`, `model`, `model_sha256`, `scale`, `strength`, `precision` and `device`.
+        `input_size`, `output_size`, `model`, `model_sha256`, `strength`, `device` and `precision`.
 
     Raises:
         AimangaError: Reading, upscaling or writing is not possible; nothing was written.
@@ -238,7 +244,7 @@ def upscale_file(
     header = read_header(source, max_pixels=options.max_pixels, first_page=options.first_page)
     engine = load_engine(options.model, options.device, options.precision)
     size = _result_size(header, options, engine.model.scale)
-    check_size(format_of(target), *size, target)
+    check_size(format_of(target), *size, source)
     _check_memory(source, header, size, engine.model.network_scale)
     picture = read(source, max_pixels=options.max_pixels, first_page=options.first_page)
     result = upscale_with(engine, picture, size, options.strength, tick)
@@ -252,6 +258,16 @@ def upscale_file(
         "device": str(engine.device),
         "precision": engine.precision,
     }
+
+
+def _check_output_file(target: Path, wanted: Format | None, suffix: str) -> None:
+    """Refuse options that a result's full name contradicts."""
+    try:
+        form = format_of(target)
+    except PictureError as error:
+        raise UsageError(f"{error}. If it is to be a folder, make it first") from error
+    if suffix or (wanted is not None and wanted != form):
+        raise UsageError(f"{target} names the result: --suffix, and a --format other than {form.name}, contradict it")
 
 
 def _check(options: UpscaleOptions) -> None:
@@ -274,12 +290,12 @@ def _result_size(header: Header, options: UpscaleOptions, model_scale: float) ->
 
 
 def _plan_picture(job: Job, options: UpscaleOptions, factor: float) -> PlannedPicture:
-    present = job.target.exists()
+    present = os.path.isfile(job.target)  # noqa: PTH113 (False for a name that the file system does not take)
     try:
         form = format_of(job.target)
         header = read_header(job.source, max_pixels=options.max_pixels, first_page=options.first_page)
         size = _result_size(header, options, factor)
-        check_size(form, *size, job.target)
+        check_size(form, *size, job.source)
     except (AimangaError, OSError) as error:
         return PlannedPicture(job, None, None, 0, 0, str(error), present)
     width, height = size
@@ -297,7 +313,7 @@ def _check_disk(pictures: Sequence[PlannedPicture]) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise ResourceError(
-            f"{folder}: the results need about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
+            f"{folder}: the results need about {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free; "
             "free some space, choose another folder, or a smaller --format"
         )
 

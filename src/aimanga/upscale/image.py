@@ -115,7 +115,9 @@ def upscale_with(
         colours = bleed(from_array(picture.pixels), alpha_tensor)
         pixels = _upscale_pixels(engine, colours, size, strength, lambda share: tick(share / 2))
         upscaled = _upscale_pixels(engine, alpha_tensor, size, strength, lambda share: tick((1 + share) / 2))
-        new_alpha = to_array(bound_by_neighbours(upscaled, alpha_tensor), kind)[:, :, 0]
+        if size[0] >= picture.width and size[1] >= picture.height:
+            upscaled = bound_by_neighbours(upscaled, alpha_tensor)
+        new_alpha = to_array(upscaled, kind)[:, :, 0]
     return Picture(to_array(pixels, kind), new_alpha, picture.icc, picture.metadata)
 
 
