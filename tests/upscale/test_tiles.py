@@ -1,12 +1,11 @@
 import itertools
 
-import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aimanga.upscale.tiles import _spans, computed_pixels, run_in_tiles
+from aimanga.upscale.tiles import _spans, run_in_tiles
 
 
 def blur_and_enlarge(radius, scale):
@@ -49,15 +48,3 @@ def test_progress_ends_at_one_and_never_goes_back():
     told = []
     run_in_tiles(blur_and_enlarge(1, 2), torch.rand(1, 1, 70, 50), 2, told.append, tile=16, halo=8)
     assert told == sorted(told) and told[-1] == 1.0 and len(told) > 10
-
-
-@pytest.mark.parametrize(("height", "width"), [(10, 10), (100, 70), (33, 500)])
-def test_the_cost_is_what_is_computed(height, width):
-    sizes = []
-
-    def network(x):
-        sizes.append(x.shape[2] * x.shape[3])
-        return x
-
-    run_in_tiles(network, torch.zeros(1, 1, height, width), 1, lambda share: None, tile=16, halo=8)
-    assert computed_pixels(height, width, 16, 8) == sum(sizes)

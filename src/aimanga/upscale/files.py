@@ -32,7 +32,6 @@ from aimanga.upscale.image import (
     output_size,
     upscale_with,
 )
-from aimanga.upscale.tiles import computed_pixels
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class PlannedPicture:
         job: The source and the result.
         input_size: Width and height of the source; None where its header cannot be read.
         output_size: Width and height of the result.
-        network_pixels: Pixels that the network has to work on, the overlaps of tiles and the alpha channel included.
+        network_pixels: Pixels that the network has to work on, those of the alpha channel included.
         output_bytes: About how large the result will be on disk, rather too low than too high.
         problem: Why it will fail, if that is known before the work.
         present: Whether the result is there already.
@@ -301,7 +300,7 @@ def _plan_picture(job: Job, options: UpscaleOptions, factor: float) -> PlannedPi
     width, height = size
     deep = 2 if header.bits == 16 and form.deep else 1
     output_bytes = int(width * height * header.samples * form.bytes_per_sample) * deep
-    network_pixels = computed_pixels(header.height, header.width) * (2 if header.alpha else 1)
+    network_pixels = header.width * header.height * (2 if header.alpha else 1)
     return PlannedPicture(job, (header.width, header.height), size, network_pixels, output_bytes, None, present)
 
 

@@ -14,7 +14,7 @@ from aimanga.tensors import from_array, resize, to_array
 from aimanga.upscale.alpha import bleed, bound_by_neighbours
 from aimanga.upscale.device import choose_device, choose_precision
 from aimanga.upscale.engine import Engine
-from aimanga.upscale.tiles import HALO, TILE, Tick
+from aimanga.upscale.tiles import Tick
 
 
 def upscale(
@@ -158,10 +158,12 @@ def memory_needed(width: int, height: int, samples: int, size: tuple[int, int], 
     enlarged = width * height * factor**2
     result = size[0] * size[1]
     floats = 3 * enlarged + (0 if result == enlarged else 2 * 3 * result) + 3 * result
-    tile = min(width * height, (TILE + 2 * HALO) ** 2)
-    return 4 * floats + 2 * samples * result + tile * _BYTES_PER_TILE_PIXEL
+    network = min(width * height * _BYTES_PER_PIXEL, _BYTES_PER_BAND + width * _BYTES_PER_COLUMN)
+    return 4 * floats + 2 * samples * result + network
 
 
-# What a network of 64 features holds at its end, where each input pixel has become 16: a layer, the next one, and a
-# copy, in float32 (measured for RRDBNet: 13 kB in float32, 9 kB in bfloat16).
-_BYTES_PER_TILE_PIXEL = 14_000
+# What RRDBNet holds, measured: of a small picture that is one band every pixel; of others a band, and for each column
+# the rows that its layers wait for. Other networks hold less.
+_BYTES_PER_PIXEL = 14_000
+_BYTES_PER_BAND = 200 * 10**6
+_BYTES_PER_COLUMN = 450_000

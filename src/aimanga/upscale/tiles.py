@@ -1,4 +1,4 @@
-"""Run a network over a large picture in overlapping tiles.
+"""Run a network that cannot be streamed over a large picture, in overlapping tiles.
 
 The result is not exactly that of the whole picture at once: with a halo of 64 pixels the largest difference is
 about 3 of 255 near a seam, and the tiles cost up to 2.25 times the arithmetic.
@@ -61,17 +61,6 @@ def run_in_tiles(
             tick(done / (height * width))
     assert joined is not None  # a picture has at least one tile
     return joined
-
-
-def computed_pixels(height: int, width: int, tile: int = TILE, halo: int = HALO) -> int:
-    """How many input pixels are computed for a picture, those of the overlaps counted as often as they are."""
-    if height * width <= (tile + 2 * halo) ** 2:
-        return height * width
-    rows, columns = (
-        sum(min(end + halo, length) - max(0, start - halo) for start, end in _spans(length, tile))
-        for length in (height, width)
-    )
-    return rows * columns
 
 
 def _spans(length: int, tile: int) -> Iterator[tuple[int, int]]:

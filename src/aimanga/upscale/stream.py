@@ -1,0 +1,258 @@
+"""Run a network over a picture row by row, every value computed once.
+
+Cutting a large picture into tiles computes their overlaps twice and still shows seams: RRDBNet sees 700 pixels far.
+But each of its operations sees one row at most. So the rows of the picture are fed in bands, and each operation makes
+those rows of its result for which its sources have arrived, one row fewer than the operation before it. What remains to
+be kept are the few rows at the lower end of each feature map that the next band will need. The result is that of the
+whole picture at once, whatever the size, and the memory is in proportion to the width.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from aimanga.upscale.stages import Program, Stage, Value, compile_network
+
+BAND_PIXELS = 20_000
+"""Pixels of a band: enough to occupy all cores in one convolution, few enough to stay in the last-level cache."""
+
+GPU_BAND_PIXELS = 400_000
+"""Pixels of a band on a GPU, which wants more work at a time and has no such cache to respect."""
+
+
+def band_height(width: int, height: int, device: torch.device) -> int:
+    """The number of rows that is fed at a time: a multiple of 4, or the whole picture where it is small."""
+    pixels = BAND_PIXELS if device.type == "cpu" else GPU_BAND_PIXELS
+    rows = max(4, pixels // width // 4 * 4)
+    return min(rows, height)
+
+
+def stream(
+    network: nn.Module | Program,
+    bands: Iterable[Tensor],
+    height: int,
+    width: int,
+    *,
+    band: int | None = None,
+) -> Iterator[Tensor]:
+    """Run a network over bands of rows.
+
+    Args:
+        network: A network that `compile_network` takes, or the program that it made.
+        bands: The picture from top to bottom: tensors 1 x C x h x `width`, h arbitrary, on the network's device.
+        height: Height of the picture: the sum of the h.
+        width: Width of the picture.
+        band: Rows to compute at a time; None for what suits the device.
+
+    Yields:
+        The result from top to bottom: tensors 1 x C' x h' x width', h' arbitrary.
+
+    Raises:
+        NotLocalError: The network cannot be streamed.
+        ValueError: The bands do not add up to `height` rows of `width` pixels.
+    """
+    iterator = iter(bands)
+    first = next(iterator)
+    program = network if isinstance(network, Program) else compile_network(network, first.shape[1], first.dtype)
+    run = _Run(program, height, width, band or band_height(width, height, first.device), first.device)
+    fed = 0
+    current: Tensor | None = first
+    while current is not None:
+        fed += current.shape[2]
+        if current.shape[3] != width or fed > height:
+            raise ValueError(f"{fed} rows of {current.shape[3]} pixels were given of {height} rows of {width}")
+        run.feed(current)
+        yield from run.results()
+        current = next(iterator, None)
+    if fed != height:
+        raise ValueError(f"{fed} rows were given of {height}")
+
+
+class _Rows:
+    """The rows of a value that exist: those that have been made and are still needed."""
+
+    def __init__(self, value: Value, height: int) -> None:
+        rows = value.rate * height
+        if rows.denominator != 1:
+            raise ValueError(f"the height {height} is no multiple of {rows.denominator}")
+        self.total = int(rows)
+        self.end = 0
+        self.parts: deque[tuple[int, Tensor]] = deque()  # number of the first row, rows
+        self.readers: list[_Runner] = []
+
+    def append(self, rows: Tensor) -> None:
+        if self.readers:
+            self.parts.append((self.end, rows))
+        self.end += rows.shape[2]
+
+    def between(self, start: int, stop: int) -> Iterator[Tensor]:
+        """The rows from `start` up to `stop`, in as many pieces as they were made in."""
+        for first, rows in self.parts:
+            low, high = max(start - first, 0), min(stop - first, rows.shape[2])
+            if low < high:
+                yield rows[:, :, low:high]
+
+    def drop(self) -> None:
+        """Forget the rows that no reader needs any more."""
+        needed = min(reader.needs for reader in self.readers)
+        while self.parts and self.parts[0][0] + self.parts[0][1].shape[2] <= needed:
+            self.parts.popleft()
+        if self.parts:
+            first, rows = self.parts[0]
+            unneeded = needed - first
+            # A few rows must not hold the memory of many: they move to a place of their own.
+            if 2 * unneeded > rows.shape[2]:
+                self.parts[0] = (needed, rows[:, :, unneeded:].clone(memory_format=torch.channels_last))
+
+
+class _Run:
+    """One picture on its way through a program."""
+
+    def __init__(self, program: Program, height: int, width: int, band: int, device: torch.device) -> None:
+        values = dict.fromkeys([program.source, *(stage.result for stage in program.stages)])
+        self.rows = {value: _Rows(value, height) for value in values}
+        self.source = self.rows[program.source]
+        scratch = _Scratch(device)
+        self.runners = [_Runner(stage, self.rows, width, band, scratch) for stage in program.stages]
+        self.result = self.rows[program.result]
+        self.collected: list[Tensor] = []
+        if not program.stages:
+            raise ValueError("a network without operations")
+
+    def feed(self, rows: Tensor) -> None:
+        self.source.append(rows.contiguous(memory_format=torch.channels_last))
+
+    def results(self) -> Iterator[Tensor]:
+        """Run every stage that can, the last one first, until none can."""
+        position = 0
+        last = len(self.runners) - 1
+        while position >= 0:
+            for index in range(position, last + 1):
+                runner = self.runners[index]
+                if runner.ready():
+                    with torch.inference_mode():
+                        made = runner.run()
+                    if index == last:
+                        yield made
+            # Deeper stages first: what has just been made is still in the cache, and is soon not needed any more.
+            position = next((index for index in range(last, -1, -1) if self.runners[index].ready()), -1)
+
+
+class _Runner:
+    """A stage at work: how far it has come, and how it takes its next step."""
+
+    def __init__(self, stage: Stage, rows: dict[Value, _Rows], width: int, band: int, scratch: "_Scratch") -> None:
+        self.stage = stage
+        self.sources = [rows[source] for source in stage.sources]
+        self.result = rows[stage.result]
+        self.width = int(stage.sources[0].rate * width)
+        self.done = 0
+        # At twice the resolution half as many rows, which are as many pixels.
+        self.step = max(stage.up, int(band / stage.result.rate) // stage.up * stage.up, 1)
+        self.grain = max(1, self.step // 4)
+        self.scratch = scratch
+        for source in dict.fromkeys(self.sources):
+            source.readers.append(self)
+
+    @property
+    def needs(self) -> int:
+        """The first row of the sources that this stage still reads."""
+        if self.done == self.result.total:
+            return self.sources[0].total
+        return self.done * self.stage.down // self.stage.up - self.stage.reach
+
+    def available(self) -> int:
+        """Rows of the result for which the sources are there."""
+        end = min(source.end for source in self.sources)
+        if end < self.sources[0].total:
+            end = max(0, end - self.stage.reach)
+        return end * self.stage.up // self.stage.down
+
+    def ready(self) -> bool:
+        available = self.available()
+        # The first step is as short as it has to be, later ones are whole: then each stage lags behind its source
+        # by no more than its reach, and almost all steps have one shape.
+        return (
+            available - self.done >= self.step
+            or available > self.done == 0
+            or (available > self.done and available == self.result.total)
+        )
+
+    def run(self) -> Tensor:
+        stop = min(self.available(), self.done + self.step)
+        made = self._convolve(stop) if self.stage.dtype is not None else self._apply(stop)
+        self.done = stop
+        self.result.append(made)
+        for source in self.sources:
+            source.drop()
+        return made
+
+    def _apply(self, stop: int) -> Tensor:
+        start, stop = (row * self.stage.down // self.stage.up for row in (self.done, stop))
+        sources = [list(source.between(start, stop)) for source in self.sources]
+        if self.stage.into and any(len(pieces) > 1 for pieces in sources):
+            return self._apply_in_pieces(start, stop)
+        return self.stage.compute(*(pieces[0] if len(pieces) == 1 else torch.cat(pieces, 2) for pieces in sources))
+
+    def _apply_in_pieces(self, start: int, stop: int) -> Tensor:
+        """Apply an operation to sources that were made in different pieces, without copying them together first."""
+        value = self.stage.result
+        shape = (1, value.channels, stop - start, self.width)
+        made = self.scratch.new(shape, value.dtype)
+        cuts = {start, stop}
+        for source in self.sources:
+            cuts.update(first for first, _ in source.parts if start < first < stop)
+        for low, high in pairwise(sorted(cuts)):
+            pieces = [next(source.between(low, high)) for source in self.sources]
+            self.stage.compute(*pieces, out=made[:, :, low - start : high - start])
+        return made
+
+    def _convolve(self, stop: int) -> Tensor:
+        reach = self.stage.reach
+        count = stop - self.done
+        whole = count == self.result.total
+        # Odd heights occur at the upper and the lower end only. They are rounded up, with rows outside of the picture:
+        # each new height costs the library a new plan for the convolution, which takes longer than the few rows.
+        extra = 0 if whole else -count % self.grain
+        above = extra if self.done == 0 else 0
+        window = self._window(self.done - reach - above, stop + reach + extra - above)
+        return self.stage.compute(window)[:, :, above : above + count]
+
+    def _window(self, start: int, stop: int) -> Tensor:
+        """The sources' rows side by side in the convolution's type, with zeros outside of the picture."""
+        channels = sum(source.channels for source in self.stage.sources)
+        assert self.stage.dtype is not None
+        window = self.scratch.take(channels, stop - start, self.width, self.stage.dtype)
+        low, high = max(start, 0), min(stop, self.sources[0].total)
+        window[:, :, : low - start].zero_()
+        window[:, :, high - start :].zero_()
+        channel = 0
+        for source, value in zip(self.sources, self.stage.sources, strict=True):
+            row = low - start
+            for piece in source.between(low, high):
+                window[:, channel : channel + value.channels, row : row + piece.shape[2]].copy_(piece)
+                row += piece.shape[2]
+            channel += value.channels
+        return window
+
+
+class _Scratch:
+    """The memory of the window that a convolution reads, the same for all of them: it never leaves the cache."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.memory: dict[torch.dtype, Tensor] = {}
+
+    def new(self, shape: tuple[int, int, int, int], dtype: torch.dtype) -> Tensor:
+        """Memory of its own for a tensor, channels last."""
+        return torch.empty(shape, dtype=dtype, device=self.device, memory_format=torch.channels_last)
+
+    def take(self, channels: int, height: int, width: int, dtype: torch.dtype) -> Tensor:
+        """A tensor 1 x channels x height x width, channels last, with arbitrary content."""
+        size = channels * height * width
+        if dtype not in self.memory or self.memory[dtype].numel() < size:
+            self.memory[dtype] = torch.empty(size, dtype=dtype, device=self.device)
+        return self.memory[dtype][:size].view(1, height, width, channels).permute(0, 3, 1, 2)
