@@ -43,10 +43,15 @@ def verify(path: Path, sha256: str, *, remedy: str) -> None:
     """
     if not path.is_file():
         raise ModelError(f"{path}: this weight file is missing; bring it with: {remedy}")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != sha256:
         raise ModelError(
             f"{path}: this weight file is damaged or another one: its SHA-256 is {found}, expected {sha256}; "
             f"bring the right one with: {remedy}"
         )
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,12 @@
+import inspect
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
+
+import aimanga
+from aimanga.cli.upscale import upscale
 
 
 @pytest.fixture
@@ -63,3 +67,12 @@ def test_a_dry_run_writes_nothing(aimanga_cli, photos, tmp_path, nearest_model):
     assert lines[1] == f"upscales  {photos / 'b.jpg'} -> {tmp_path / 'out' / 'b.jpg'}  8 x 6 -> 32 x 24"
     assert lines[2].startswith(f"fails     {photos / 'broken.png'}: ")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+
+
+def test_the_defaults_are_those_of_the_library():
+    """The command line repeats them, so that its help imports nothing heavy."""
+    library = inspect.signature(aimanga.upscale_files).parameters
+    shared = {name: p for name, p in inspect.signature(upscale).parameters.items() if name in library}
+    assert set(shared) == set(library) - {"watcher"}
+    for name, parameter in shared.items():
+        assert parameter.default == library[name].default, name

@@ -22,6 +22,8 @@ from aimanga.batch.report import Detail, Record, Report
 from aimanga.errors import AimangaError
 
 Tick = Callable[[float], None]
+"""Told now and then the share of the work that is done, 0 to 1."""
+
 Work = Callable[[Path, Path, Tick], Mapping[str, Detail]]
 """Makes the target of a source, atomically; tells the share that is done; returns what is worth reporting."""
 

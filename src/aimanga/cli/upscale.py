@@ -97,26 +97,13 @@ def _print_plan(console: "Console", plan: "UpscalePlan", overwrite: bool) -> Non
     for picture in plan.pictures:
         source, target = picture.job.source, picture.job.target
         if picture.problem is not None:
-            console.print(
-                printable(f"fails     {picture.problem}"), markup=False, highlight=False, soft_wrap=True, emoji=False
-            )
+            line = f"fails     {picture.problem}"
         elif picture.present and not overwrite:
-            console.print(
-                printable(f"skips     {target}  (already there)"),
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-                emoji=False,
-            )
+            line = f"skips     {target}  (already there)"
         else:
             sizes = " -> ".join(f"{size[0]} x {size[1]}" for size in (picture.input_size, picture.output_size) if size)
-            console.print(
-                printable(f"upscales  {source} -> {target}  {sizes}"),
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-                emoji=False,
-            )
+            line = f"upscales  {source} -> {target}  {sizes}"
+        _say(console, printable(line))
 
 
 def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
@@ -145,7 +132,12 @@ def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
     if plan.subfolders:
         lines.append(f"{_counted(plan.subfolders, 'subfolder')} left out (--recursive enters them)")
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
+        _say(console, line)
+
+
+def _say(console: "Console", line: str) -> None:
+    """Print a line as it is: names of files hold what rich would take for markup or emoji."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -1,6 +1,5 @@
 """The models that aimanga knows by name: one visible list."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from aimanga.errors import ModelError
 from aimanga.models.checkpoint import named_by_order, read_state
 from aimanga.models.detect import build_network
 from aimanga.models.ncnn import read_ncnn
-from aimanga.weights import packaged
+from aimanga.weights import packaged, sha256_of
 
 DEFAULT_MODEL = "realesrgan-x4plus"
 """What is used where no model is named."""
@@ -223,10 +222,8 @@ def load_model(model: str | Path) -> LoadedModel:
         )
     # The tensors of an ncnn pair are in its .bin, whichever of the two files was named.
     weights = path.with_suffix(".bin") if path.suffix.lower() == ".param" else path
-    with weights.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     scale = _scale_of(network)
-    return LoadedModel(str(path), network, scale, scale, None, sha256)
+    return LoadedModel(str(path), network, scale, scale, None, sha256_of(weights))
 
 
 def _load_entry(entry: Model) -> LoadedModel:

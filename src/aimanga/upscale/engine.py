@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aimanga.batch import Tick
 from aimanga.errors import PictureError
 from aimanga.models import LoadedModel
 from aimanga.upscale.device import WEIGHT_TYPES, Precision
 from aimanga.upscale.memory import freed_memory_kept
 from aimanga.upscale.stages import NotLocalError, Program, compile_network
 from aimanga.upscale.stream import band_height, stream
-from aimanga.upscale.tiles import Tick, run_in_tiles
+from aimanga.upscale.tiles import run_in_tiles
 
 
 class Engine:

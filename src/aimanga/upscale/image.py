@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aimanga.batch import Tick
 from aimanga.errors import UsageError
 from aimanga.images import Picture
 from aimanga.models import DEFAULT_MODEL, load_model
@@ -14,7 +15,6 @@ from aimanga.tensors import from_array, resize, to_array
 from aimanga.upscale.alpha import bleed, bound_by_neighbours
 from aimanga.upscale.device import choose_device, choose_precision
 from aimanga.upscale.engine import Engine
-from aimanga.upscale.tiles import Tick
 
 
 def upscale(
@@ -122,7 +122,7 @@ def upscale_with(
 
 
 def _upscale_pixels(engine: Engine, x: Tensor, size: tuple[int, int], strength: float, tick: Tick) -> Tensor:
-    """Upscale 1 x C x H x W, C = 1 or 3, range [0, 1]; the result is not clipped.
+    """Upscale 1 x C x H x W, C = 1 or 3, range [0, 1]; resampling can leave that range a little.
 
     The blend is linear and pixel by pixel. So each value lies between that of the bicubic upscale and that of
     the network: no halo can appear that neither has; the details that the network adds fade evenly; and the

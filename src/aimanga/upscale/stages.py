@@ -188,7 +188,7 @@ class _Compiler:
                 source = Value(Fraction(1), self.seen[node].shape[1], self.seen[node].dtype)
                 self.values[node] = (source,)
             elif node.op == "output":
-                (result,) = self._single(node.args[0])
+                result = self._single(node.args[0])
             elif self._reads_values(node):
                 self._add(node)
             # All else is a constant: a parameter, or what is computed from parameters.
@@ -243,7 +243,7 @@ class _Compiler:
         self.values[node] = tuple(value for part in parts for value in self.values[part])
 
     def _add_rescaling(self, node: fx.Node, module: nn.Module | None) -> None:
-        (source,) = self._single(node.all_input_nodes[0])
+        source = self._single(node.all_input_nodes[0])
         before, after = self.seen[node.all_input_nodes[0]].shape, self.seen[node].shape
         factor = Fraction(after[2], before[2])
         up, down = factor.numerator, factor.denominator
@@ -267,12 +267,10 @@ class _Compiler:
             if constant not in self.values and math.prod(shape[-2:]) > 1 and len(shape) > 2:
                 raise NotLocalError(f"{node.name}: a constant that varies over the picture")
         streamed = [given for given in inputs if given in self.values]
-        if len(streamed) == 1 and len(inputs) >= 1:
-            before, after = self.seen[streamed[0]], self.seen[node]
-            if node.target in ("to", "float", "contiguous") and before.dtype == after.dtype:
-                self.values[node] = self.values[streamed[0]]
-                return
-        sources = tuple(self._single(given)[0] for given in streamed)
+        if node.target in ("to", "float", "contiguous") and self.seen[streamed[0]].dtype == self.seen[node].dtype:
+            self.values[node] = self.values[streamed[0]]
+            return
+        sources = tuple(self._single(given) for given in streamed)
         maker = self.makers.get(sources[0])
         if maker is not None and len(sources) == len(streamed[0].users) == 1:
             self._fuse(node, maker, sources[0], self._callable(node, module, in_place=True))
@@ -317,13 +315,13 @@ class _Compiler:
 
         return compute
 
-    def _single(self, argument: Any) -> tuple[Value]:  # noqa: ANN401 (a node, by its type any argument)
+    def _single(self, argument: Any) -> Value:  # noqa: ANN401 (a node, by its type any argument)
         """The value of a node; makes a pending concatenation."""
         values = self.values[argument]
         if len(values) > 1:
             self._stage(argument, values, lambda *parts: torch.cat(parts, 1))
             values = self.values[argument]
-        return (values[0],)
+        return values[0]
 
     def _stage(
         self,

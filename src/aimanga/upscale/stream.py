@@ -113,12 +113,10 @@ class _Run:
 
     def __init__(self, program: Program, height: int, width: int, band: int, device: torch.device) -> None:
         values = dict.fromkeys([program.source, *(stage.result for stage in program.stages)])
-        self.rows = {value: _Rows(value, height) for value in values}
-        self.source = self.rows[program.source]
+        rows = {value: _Rows(value, height) for value in values}
+        self.source = rows[program.source]
         scratch = _Scratch(device)
-        self.runners = [_Runner(stage, self.rows, width, band, scratch) for stage in program.stages]
-        self.result = self.rows[program.result]
-        self.collected: list[Tensor] = []
+        self.runners = [_Runner(stage, rows, width, band, scratch) for stage in program.stages]
         if not program.stages:
             raise ValueError("a network without operations")
 
@@ -200,8 +198,12 @@ class _Runner:
     def _apply_in_pieces(self, start: int, stop: int) -> Tensor:
         """Apply an operation to sources that were made in different pieces, without copying them together first."""
         value = self.stage.result
-        shape = (1, value.channels, stop - start, self.width)
-        made = self.scratch.new(shape, value.dtype)
+        made = torch.empty(
+            (1, value.channels, stop - start, self.width),
+            dtype=value.dtype,
+            device=self.scratch.device,
+            memory_format=torch.channels_last,
+        )
         cuts = {start, stop}
         for source in self.sources:
             cuts.update(first for first, _ in source.parts if start < first < stop)
@@ -245,10 +247,6 @@ class _Scratch:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.memory: dict[torch.dtype, Tensor] = {}
-
-    def new(self, shape: tuple[int, int, int, int], dtype: torch.dtype) -> Tensor:
-        """Memory of its own for a tensor, channels last."""
-        return torch.empty(shape, dtype=dtype, device=self.device, memory_format=torch.channels_last)
 
     def take(self, channels: int, height: int, width: int, dtype: torch.dtype) -> Tensor:
         """A tensor 1 x channels x height x width, channels last, with arbitrary content."""

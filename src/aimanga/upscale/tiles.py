@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from aimanga.batch import Tick
+
 TILE = 256
 """Side of the part of a tile that is kept, in input pixels."""
 
 HALO = 64
 """Context around it that is computed and cut off, in input pixels."""
-
-Tick = Callable[[float], None]
-"""Called now and then with the share of the work that is done, 0 to 1."""
 
 
 def run_in_tiles(
