@@ -45,11 +45,11 @@ def to_array(tensor: Tensor, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         TypeError: `dtype` is another type.
     """
     top = sample_maximum(dtype)
-    _, channels, height, width = tensor.shape
-    array = np.empty((height, width, channels), dtype)
-    for channel in range(channels):  # one at a time: a large picture is not held twice as floats
-        array[:, :, channel] = tensor[0, channel].detach().cpu().clamp(0, 1).mul_(top).add_(0.5).floor_().numpy()
-    return array
+    levels = tensor[0].detach().clamp(0, 1).mul_(top).add_(0.5).floor_()
+    if top == 255:
+        return levels.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+    # Through float32 in numpy: torch has no arithmetic for uint16.
+    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy(), np.uint16)
 
 
 def sample_maximum(dtype: npt.DTypeLike) -> int:
@@ -98,27 +98,44 @@ def resize(picture: Tensor, height: int, width: int) -> Tensor:
     """
     for axis, size in ((2, height), (3, width)):
         if picture.shape[axis] != size:
-            picture = _resize_axis(picture, axis, size)
+            picture = weighted_sum(picture, axis, *cubic_taps(picture.shape[axis], size))
     return picture
 
 
-def _resize_axis(picture: Tensor, axis: int, size: int) -> Tensor:
-    weights, sources = _cubic_taps(picture.shape[axis], size)
+def weighted_sum(picture: Tensor, axis: int, weights: Tensor, sources: Tensor) -> Tensor:
+    """Make each sample along an axis of a few samples of a picture.
+
+    Args:
+        picture: N x C x H x W.
+        axis: 2 or 3.
+        weights: samples x taps.
+        sources: Likewise: where along the axis each tap reads.
+
+    Returns:
+        The picture with as many samples along the axis as there are rows of `weights`.
+    """
+    shape = [1, 1, 1, 1]
+    shape[axis] = len(weights)
     result = None
     # Tap by tap: a gather of all taps at once would need their number times the memory.
-    for tap in range(weights.shape[1]):
-        shape = [1, 1, 1, 1]
-        shape[axis] = size
-        weight = weights[:, tap].to(picture).view(shape)
-        term = picture.index_select(axis, sources[:, tap].to(picture.device)).mul_(weight)
+    for weight, source in zip(weights.to(picture).unbind(1), sources.to(picture.device).unbind(1), strict=True):
+        term = picture.index_select(axis, source).mul_(weight.view(shape))
         result = term if result is None else result.add_(term)
     assert result is not None  # there is always at least one tap
     return result
 
 
 @lru_cache(maxsize=64)
-def _cubic_taps(length: int, size: int) -> tuple[Tensor, Tensor]:
-    """Weights (float64) and source indices (int64) of each output sample, both `size` x taps."""
+def cubic_taps(length: int, size: int) -> tuple[Tensor, Tensor]:
+    """The weights (float64) and places (int64) of the source samples that `resize` makes each sample of.
+
+    Args:
+        length: Samples of the source along the axis.
+        size: Samples of the result.
+
+    Returns:
+        Both `size` x taps.
+    """
     scale = size / length
     stretch = max(1.0, 1.0 / scale)
     centre = (torch.arange(size, dtype=torch.float64) + 0.5) / scale - 0.5

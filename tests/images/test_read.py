@@ -9,7 +9,7 @@ import pyvips
 from PIL import Image
 
 from aimanga.errors import PictureError
-from aimanga.images import read, read_header
+from aimanga.images import PictureFile, read
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (9, 13, 3), np.uint8)
@@ -42,7 +42,7 @@ def test_sixteen_bits_stay_sixteen_bits(tmp_path, suffix):
     picture = read(tmp_path / f"a.{suffix}")
     assert picture.pixels.dtype == np.uint16
     np.testing.assert_array_equal(picture.pixels[:, :, 0], deep)
-    assert read_header(tmp_path / f"a.{suffix}").bits == 16
+    assert PictureFile(tmp_path / f"a.{suffix}").header.bits == 16
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
@@ -58,7 +58,7 @@ def test_gray_with_alpha(tmp_path):
     Image.fromarray(np.dstack((GRAY, ALPHA)), "LA").save(tmp_path / "a.png")
     picture = read(tmp_path / "a.png")
     np.testing.assert_array_equal(picture.to_array(), np.dstack((GRAY, ALPHA)))
-    header = read_header(tmp_path / "a.png")
+    header = PictureFile(tmp_path / "a.png").header
     assert (header.width, header.height, header.samples, header.bits, header.alpha) == (13, 9, 2, 8, True)
 
 
@@ -101,7 +101,7 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     Image.fromarray(big).save(tmp_path / "a.jpg", exif=exif, quality=100)
     picture = read(tmp_path / "a.jpg")
     assert np.abs(picture.pixels[::8, ::8, 0].astype(int) - upright).max() <= 2
-    header = read_header(tmp_path / "a.jpg")
+    header = PictureFile(tmp_path / "a.jpg").header
     assert (header.width, header.height) == (picture.width, picture.height) == (24, 16)
 
 

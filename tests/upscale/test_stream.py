@@ -11,7 +11,7 @@ from torch import nn
 from aimanga.images import read
 from aimanga.models import MODELS, RRDBNet, SRVGGNetCompact, load_model
 from aimanga.tensors import from_array, to_array
-from aimanga.upscale.stages import compile_network
+from aimanga.upscale.stages import Convolution, compile_network
 from aimanga.upscale.stream import band_height, stream
 
 SMALL = {
@@ -147,7 +147,8 @@ def test_the_memory_is_that_of_the_width_not_of_the_area():
 
         def watch(self, rows, runs=runs):
             original(self, rows)
-            runs.append((self, sum(part.untyped_storage().nbytes() for _, part in self.parts)))
+            waiting = self.made.pieces(0, self.made.end)
+            runs.append((self, sum(part.untyped_storage().nbytes() for part in waiting)))
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module._Rows, "append", watch)
@@ -172,6 +173,47 @@ def test_a_program_serves_many_pictures():
     for height in (9, 20):
         x = picture(height, 11)
         torch.testing.assert_close(streamed(program, x, 4), whole(network, x), atol=1e-5, rtol=0)
+
+
+def test_the_share_of_the_work_is_told_step_by_step():
+    """Also while no row of the result is there yet: that takes as many rows as the network sees far."""
+    shares = []
+    made = stream(SMALL["rrdbnet-x4"].eval(), torch.split(picture(64, 8), 4, 2), 64, 8, band=4, tick=shares.append)
+    next(made)
+    assert len(shares) > 20
+    assert 0 < shares[0] < 0.02
+    list(made)
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_without_memory_for_a_band_smaller_ones_give_the_same(name, monkeypatch):
+    """A device on which no convolution of more than 5 rows at a time has room."""
+    network = SMALL[name].eval()
+    x = picture(48, 12)
+    expected = whole(network, x)
+    refused = []
+    original = Convolution.__call__
+
+    def convolve(self, window):
+        if window.shape[2] > 5 + 2:
+            refused.append(window.shape[2])
+            raise torch.OutOfMemoryError
+        return original(self, window)
+
+    monkeypatch.setattr(Convolution, "__call__", convolve)
+    torch.testing.assert_close(streamed(network, x, 32), expected, atol=1e-5, rtol=0)
+    assert 3 <= len(refused) <= 5, "each refusal halves the bands of all operations"
+
+
+def test_without_memory_for_one_row_it_is_an_error(monkeypatch):
+    def refuse(self, window):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(Convolution, "__call__", refuse)
+    with pytest.raises(torch.OutOfMemoryError):
+        streamed(SMALL["compact-x3"].eval(), picture(8, 8))
 
 
 def test_band_heights():

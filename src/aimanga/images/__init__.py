@@ -1,9 +1,9 @@
 """Pictures: read, hold, write. On libvips; nothing here knows of networks."""
 
 from aimanga.images.formats import FORMATS, READABLE_SUFFIXES, Format, format_named, format_of, output_suffix
-from aimanga.images.picture import Metadata, Picture
-from aimanga.images.read import MAX_PIXELS, Header, read, read_header
-from aimanga.images.write import DEFAULT_QUALITY, check_size, write
+from aimanga.images.picture import Header, Metadata, Picture, RowSource, Samples
+from aimanga.images.read import MAX_PIXELS, PictureFile, read
+from aimanga.images.write import DEFAULT_QUALITY, check_size, write, writing
 
 __all__ = [
     "DEFAULT_QUALITY",
@@ -14,11 +14,14 @@ __all__ = [
     "Header",
     "Metadata",
     "Picture",
+    "PictureFile",
+    "RowSource",
+    "Samples",
     "check_size",
     "format_named",
     "format_of",
     "output_suffix",
     "read",
-    "read_header",
     "write",
+    "writing",
 ]

@@ -1,7 +1,8 @@
-"""A picture in memory."""
+"""A picture: what it says about itself, its rows, and the whole of it in memory."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,52 @@ class Metadata:
     exif: bytes | None = None
     xmp: bytes | None = None
     pixels_per_mm: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is to be known of a picture before its rows.
+
+    Attributes:
+        width: Width in pixels, right side up.
+        height: Height in pixels, right side up.
+        colours: Channels without alpha: 1 (gray) or 3 (RGB).
+        alpha: Whether an alpha channel follows them.
+        bits: 8 or 16 a sample.
+        icc: The ICC profile of the colours; None for sRGB.
+        metadata: EXIF, XMP and density.
+    """
+
+    width: int
+    height: int
+    colours: int
+    alpha: bool
+    bits: int
+    icc: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @property
+    def samples(self) -> int:
+        """Samples a pixel, with alpha."""
+        return self.colours + self.alpha
+
+    @property
+    def dtype(self) -> npt.DTypeLike:
+        """The numpy type of a sample."""
+        return np.uint8 if self.bits == 8 else np.uint16
+
+
+class RowSource(Protocol):
+    """A picture that can be read from top to bottom, as often as wanted: one in memory, or a file."""
+
+    @property
+    def header(self) -> Header:
+        """What its rows are."""
+        ...
+
+    def bands(self, height: int) -> Iterator[Samples]:
+        """Its rows from top to bottom: h x W x samples, h = `height`, less at the end; alpha comes last."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +128,20 @@ class Picture:
     def to_array(self) -> Samples:
         """All samples in one array: H x W x C, with alpha as the last channel where there is one."""
         return self.pixels if self.alpha is None else np.dstack((self.pixels, self.alpha))
+
+    @property
+    def header(self) -> Header:
+        """What its rows are."""
+        bits = 8 * self.pixels.dtype.itemsize
+        colours = self.pixels.shape[2]
+        return Header(self.width, self.height, colours, self.alpha is not None, bits, self.icc, self.metadata)
+
+    def bands(self, height: int) -> Iterator[Samples]:
+        """Its rows from top to bottom: h x W x samples, h = `height`, less at the end; alpha comes last."""
+        for top in range(0, self.height, height):
+            rows = slice(top, top + height)
+            colours = self.pixels[rows]
+            yield colours if self.alpha is None else np.dstack((colours, self.alpha[rows]))
 
     @property
     def height(self) -> int:

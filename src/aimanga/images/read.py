@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,68 +10,77 @@ import pyvips
 
 from aimanga.errors import PictureError
 from aimanga.images.colour import to_working_space
-from aimanga.images.picture import Metadata, Picture, Samples
+from aimanga.images.picture import Header, Metadata, Picture, Samples
 
 MAX_PIXELS = 2**28
 """A picture of more pixels (16384 x 16384) is refused: a small file can announce a picture that fills the memory."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """What can be known of a picture without decoding it.
-
-    Attributes:
-        width: Width in pixels, right side up.
-        height: Height in pixels, right side up.
-        samples: Samples a pixel that the decoded picture has, with alpha.
-        bits: 8 or 16, as the decoded picture has them.
-        alpha: Whether it has an alpha channel.
-    """
-
-    width: int
-    height: int
-    samples: int
-    bits: int
-    alpha: bool
-
-
-def read(path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = False) -> Picture:
-    """Read a picture.
+class PictureFile:
+    """A picture file whose rows can be read from top to bottom, as often as wanted.
 
     PNG, JPEG, WebP, TIFF, GIF and AVIF, told by their content; HEIC where libvips has a decoder for it. The EXIF
     orientation is applied. Palettes and single bits become 8-bit samples, 10 and 12 bits become 16. RGB and gray keep
     their colour space and its profile; CMYK and scene-linear colours become sRGB.
+
+    Each reading decodes the file anew, as its rows are asked for, and holds few of them, whatever the size of the
+    picture. Not in the power of a reader of rows are interlaced PNG, progressive JPEG, WebP, GIF and AVIF, whose
+    decoders hold the whole picture, and an orientation that turns it.
 
     Args:
         path: The file; any name that the file system allows.
         max_pixels: Refuse a picture of more pixels.
         first_page: Of an animation or a file of several pages take the first one, instead of refusing it.
 
-    Returns:
-        The picture, decoded.
-
     Raises:
-        PictureError: The file is not a whole picture, is too large, has several pages, or samples that are
-            not integers.
+        PictureError: The file is no picture, is too large, has several pages, or samples that are not integers.
         OSError: The file cannot be opened.
     """
-    path = Path(path)
-    with _opened(path) as image:
-        _check(image, path, max_pixels, first_page)
-        return _decode(image, path)
+
+    def __init__(self, path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = False) -> None:
+        self.path = Path(path)
+        with _opened(self.path) as image:
+            _check(image, self.path, max_pixels, first_page)
+            self._header = _header(image, self.path)
+
+    @property
+    def header(self) -> Header:
+        """What its rows are."""
+        return self._header
+
+    def bands(self, height: int) -> Iterator[Samples]:
+        """Decode the rows from top to bottom: h x W x samples, h = `height`, less at the end; alpha comes last.
+
+        Raises:
+            PictureError: The file is damaged, or is not the one any more that it was.
+        """
+        header = self._header
+        with _opened(self.path) as encoded:
+            image = _decoded(encoded, self.path)
+            if (image.width, image.height, image.bands) != (header.width, header.height, header.samples):
+                raise PictureError(f"{self.path}: changed while it was read")
+            region = pyvips.Region.new(image)
+            for top in range(0, header.height, height):
+                rows = min(height, header.height - top)
+                data = np.frombuffer(region.fetch(0, top, header.width, rows), dtype=header.dtype)
+                yield data.reshape(rows, header.width, header.samples)
 
 
-def read_header(path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = False) -> Header:
-    """Read what a picture's header says, without decoding the picture; arguments and errors as for `read`."""
-    path = Path(path)
-    with _opened(path) as image:
-        _check(image, path, max_pixels, first_page)
-        width, height = image.width, image.height
-        if _field(image, "orientation", 1) >= 5:
-            width, height = height, width
-        alpha = bool(image.hasalpha())
-        colours = 1 if image.bands - alpha == 1 else 3
-        return Header(width, height, colours + alpha, 16 if image.format == "ushort" else 8, alpha)
+def read(path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = False) -> Picture:
+    """Read a whole picture; arguments, errors and what becomes of it as for `PictureFile`.
+
+    Returns:
+        The picture, decoded.
+    """
+    file = PictureFile(path, max_pixels=max_pixels, first_page=first_page)
+    header = file.header
+    samples = np.empty((header.height, header.width, header.samples), header.dtype)
+    top = 0
+    for rows in file.bands(256):
+        samples[top : top + len(rows)] = rows
+        top += len(rows)
+    alpha = samples[:, :, -1] if header.alpha else None
+    return Picture(samples[:, :, : header.colours], alpha, header.icc, header.metadata)
 
 
 @contextmanager
@@ -112,31 +120,30 @@ def _check(image: pyvips.Image, path: Path, max_pixels: int, first_page: bool) -
         raise PictureError(f"{path}: {image.bands} channels are neither gray, RGB nor CMYK")
 
 
-def _decode(image: pyvips.Image, path: Path) -> Picture:
+def _header(image: pyvips.Image, path: Path) -> Header:
     metadata = Metadata(
         exif=_blob(image, "exif-data"),
         xmp=_blob(image, "xmp-data"),
         pixels_per_mm=_density(image),
     )
+    width, height = image.width, image.height
+    if _field(image, "orientation", 1) >= 5:
+        width, height = height, width
+    alpha = bool(image.hasalpha())
+    colours, icc = to_working_space(image.extract_band(0, n=image.bands - alpha), path)
+    return Header(width, height, colours.bands, alpha, 16 if image.format == "ushort" else 8, icc, metadata)
+
+
+def _decoded(image: pyvips.Image, path: Path) -> pyvips.Image:
+    """The image right side up, in the working space, with its alpha channel last."""
     if _field(image, "orientation", 1) != 1:
         # Turning needs the rows in another order than the decoder gives them.
         image = image.copy_memory().autorot()
-    alpha = None
-    if image.hasalpha():
-        alpha = image[image.bands - 1]
-        image = image.extract_band(0, n=image.bands - 1)
-    image, icc = to_working_space(image, path)
-    if alpha is None:
-        return Picture(_samples(image), None, icc, metadata)
-    # One pass over the file for both: a sequential decoder cannot be read twice.
-    samples = _samples(image.bandjoin(alpha.cast(image.format)))
-    return Picture(samples[:, :, :-1], samples[:, :, -1], icc, metadata)
-
-
-def _samples(image: pyvips.Image) -> Samples:
-    kind = np.uint8 if image.format == "uchar" else np.uint16
-    data = np.frombuffer(image.write_to_memory(), dtype=kind)
-    return data.reshape(image.height, image.width, image.bands)
+    if not image.hasalpha():
+        return to_working_space(image, path)[0]
+    alpha = image[image.bands - 1]
+    colours, _ = to_working_space(image.extract_band(0, n=image.bands - 1), path)
+    return colours.bandjoin(alpha.cast(colours.format))
 
 
 def _density(image: pyvips.Image) -> tuple[float, float] | None:

@@ -1,18 +1,19 @@
 """Write pictures: whole or not at all, with their colour space and metadata."""
 
 import re
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyvips
 
 from aimanga.atomic import replacing
 from aimanga.errors import PictureError, UsageError
 from aimanga.images.formats import Format, format_of
-from aimanga.images.picture import Metadata, Picture
+from aimanga.images.picture import Header, Metadata, Picture, Samples
+from aimanga.images.pipe import EncoderPipe
 
 # libvips' VipsForeignKeep.
 _KEEP_EXIF, _KEEP_XMP, _KEEP_ICC = 1, 2, 8
@@ -20,23 +21,41 @@ _KEEP_EXIF, _KEEP_XMP, _KEEP_ICC = 1, 2, 8
 # 72 dpi, which programs take for "not said".
 _USUAL_DENSITY = (72 / 25.4, 72 / 25.4)
 
+_JPEG_OPTIMISED_PIXELS = 2**24
+
 DEFAULT_QUALITY = 95
 """Quality of JPEG, WebP and AVIF where none is asked for: high, since an upscaled picture is a source for others."""
 
 
 def write(picture: Picture, path: Path | str, *, quality: int | None = None, strip_metadata: bool = False) -> None:
-    """Write a picture in the format that the path's suffix names; an existing file is replaced.
+    """Write a picture; the other arguments, the errors and what becomes of it as for `writing`."""
+    with writing(picture.header, path, quality=quality, strip_metadata=strip_metadata) as write_rows:
+        for rows in picture.bands(256):
+            write_rows(rows)
+
+
+@contextmanager
+def writing(
+    header: Header, path: Path | str, *, quality: int | None = None, strip_metadata: bool = False
+) -> Iterator[Callable[[Samples], None]]:
+    """Write a picture row by row, in the format that the path's suffix names; an existing file is replaced.
 
     The file appears under its name only when it is whole. 16 bits a sample are kept by PNG and TIFF (12 of them
     by AVIF), rounded to 8 by JPEG and WebP. JPEG has no transparency: the picture is laid on white. The ICC
     profile is always written; an untagged picture stays untagged, which means sRGB. TIFF takes XMP, but no EXIF
     (libvips writes none). WebP below quality 100 halves the resolution of colour, as its format demands.
 
+    PNG, JPEG and TIFF are encoded while the rows arrive, in little memory; the encoders of WebP and AVIF begin when
+    they have the whole picture.
+
     Args:
-        picture: The picture.
+        header: What the rows are.
         path: The file; its folder must exist.
         quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; `DEFAULT_QUALITY` where it is None.
         strip_metadata: Leave out EXIF and XMP.
+
+    Yields:
+        A function that takes the next rows, from top to bottom: h x W x samples of the header's type.
 
     Raises:
         UsageError: The quality is out of its range.
@@ -48,15 +67,30 @@ def write(picture: Picture, path: Path | str, *, quality: int | None = None, str
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality {quality}: the quality is between 1 and 100")
     form = format_of(path)
-    check_size(form, picture.width, picture.height, path)
-    metadata = Metadata(pixels_per_mm=picture.metadata.pixels_per_mm) if strip_metadata else picture.metadata
-    image = _to_image(picture, form, metadata)
-    saver, options = _encoder(form, image, DEFAULT_QUALITY if quality is None else quality)
-    # Nothing but what is there: libvips would write an EXIF block of its own.
-    options["keep"] = _KEEP_ICC | (_KEEP_EXIF if metadata.exif else 0) | (_KEEP_XMP if metadata.xmp else 0)
+    check_size(form, header.width, header.height, path)
+    if strip_metadata:
+        header = replace(header, metadata=Metadata(pixels_per_mm=header.metadata.pixels_per_mm))
     with replacing(path) as part, part.open("wb") as file:
         target = pyvips.Target.new_to_descriptor(file.fileno())
-        _interruptible(image, path, lambda: image.write_to_target(target, saver, **options))
+
+        def encode(image: pyvips.Image) -> None:
+            image = _prepared(image, header, form)
+            saver, options = _encoder(form, image, DEFAULT_QUALITY if quality is None else quality)
+            # Nothing but what is there: libvips would write an EXIF block of its own.
+            metadata = header.metadata
+            options["keep"] = _KEEP_ICC | (_KEEP_EXIF if metadata.exif else 0) | (_KEEP_XMP if metadata.xmp else 0)
+            image.write_to_target(target, saver, **options)
+
+        pipe = EncoderPipe(header, encode)
+        try:
+            yield pipe.write
+            pipe.finish()
+        except BaseException as error:
+            pipe.abandon()
+            if not isinstance(error, pyvips.Error):
+                raise
+            reason = str(error).strip().splitlines()[-1]
+            raise PictureError(f"{path}: cannot be written: {reason}") from error
 
 
 def check_size(form: Format, width: int, height: int, path: Path) -> None:
@@ -68,22 +102,19 @@ def check_size(form: Format, width: int, height: int, path: Path) -> None:
         )
 
 
-def _to_image(picture: Picture, form: Format, metadata: Metadata) -> pyvips.Image:
-    array = np.ascontiguousarray(picture.to_array())
-    height, width, bands = array.shape
-    deep = array.dtype == np.uint16
-    gray = bands < 3
-    image = pyvips.Image.new_from_memory(array.data, width, height, bands, "ushort" if deep else "uchar")
-    spaces = {(False, False): "srgb", (False, True): "b-w", (True, False): "rgb16", (True, True): "grey16"}
-    image = image.copy(interpretation=spaces[deep, gray])
-    if picture.alpha is not None and not form.alpha:
+def _prepared(image: pyvips.Image, header: Header, form: Format) -> pyvips.Image:
+    """What the format takes: the image of the rows with all that belongs to it, in samples that the format has."""
+    deep = image.format == "ushort"
+    gray = header.colours == 1
+    metadata = header.metadata
+    if header.alpha and not form.alpha:
         image = image.flatten(background=[65535 if deep else 255])
     if deep and not form.deep:
-        image = (image / 257).rint().cast("uchar").copy(interpretation=spaces[False, gray])
+        image = (image / 257).rint().cast("uchar").copy(interpretation="b-w" if gray else "srgb")
     horizontal, vertical = metadata.pixels_per_mm or _USUAL_DENSITY
     image = image.copy(xres=horizontal, yres=vertical)
     for name, blob in (
-        ("icc-profile-data", picture.icc),
+        ("icc-profile-data", header.icc),
         ("exif-data", metadata.exif),
         ("xmp-data", _upright(metadata.xmp)),
     ):
@@ -92,7 +123,7 @@ def _to_image(picture: Picture, form: Format, metadata: Metadata) -> pyvips.Imag
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     if metadata.exif:  # its thumbnail is the old picture, turned the old way
         image.set_type(pyvips.GValue.blob_type, "jpeg-thumbnail-data", b"")
-    if gray and picture.icc and form.name in ("webp", "avif"):
+    if gray and header.icc and form.name in ("webp", "avif"):
         # They hold gray as RGB, to which a gray profile does not apply.
         image = image.icc_transform("srgb", embedded=True, depth=16 if image.format == "ushort" else 8)
     return image
@@ -110,7 +141,9 @@ def _encoder(form: Format, image: pyvips.Image, quality: int) -> tuple[str, dict
     match form.name:
         case "jpg":
             # Colour at full resolution: halving it would undo part of the upscaling.
-            return ".jpg", {"Q": quality, "subsample_mode": "off", "optimize_coding": True}
+            # Optimal codes need all coefficients in memory, and save a few percent.
+            few = image.width * image.height <= _JPEG_OPTIMISED_PIXELS
+            return ".jpg", {"Q": quality, "subsample_mode": "off", "optimize_coding": few}
         case "webp":
             return ".webp", {"Q": quality, "lossless": quality == 100, "smart_subsample": True}
         case "avif":
@@ -121,33 +154,3 @@ def _encoder(form: Format, image: pyvips.Image, quality: int) -> tuple[str, dict
             return ".tif", {"compression": "lzw", "predictor": "horizontal", "bigtiff": size > 3e9}
         case _:
             return ".png", {"compression": 6}
-
-
-def _interruptible(image: pyvips.Image, path: Path, encode: Callable[[], None]) -> None:
-    """Run an encoder so that Ctrl-C ends it at once.
-
-    Encoding is one long call into libvips, during which Python handles no signal; in a thread of its own it
-    leaves the calling one free to.
-    """
-    failures: list[Exception] = []
-
-    def work() -> None:
-        try:
-            encode()
-        except Exception as error:  # handed to the calling thread, which raises it
-            failures.append(error)
-
-    image.set_progress(True)  # without it libvips does not look whether it should stop
-    encoder = threading.Thread(target=work, daemon=True)
-    encoder.start()
-    try:
-        encoder.join()
-    except KeyboardInterrupt:
-        image.set_kill(True)
-        encoder.join(timeout=1)
-        raise
-    if failures and isinstance(failures[0], pyvips.Error):
-        reason = str(failures[0]).strip().splitlines()[-1]
-        raise PictureError(f"{path}: cannot be written: {reason}") from failures[0]
-    if failures:
-        raise failures[0]

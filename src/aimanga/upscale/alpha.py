@@ -1,9 +1,15 @@
 """Transparency: what a network may see of hidden colours, and edges without fringes."""
 
+from collections.abc import Iterable, Iterator
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aimanga.upscale.rows import RowBuffer
+
 _LEVELS = 6
+_LARGEST_SQUARE = 2**_LEVELS
 
 
 def bleed(rgb: Tensor, alpha: Tensor) -> Tensor:
@@ -21,35 +27,85 @@ def bleed(rgb: Tensor, alpha: Tensor) -> Tensor:
     Returns:
         1 x C x H x W, equal to `rgb` wherever `alpha` is above 0.
     """
-    visible = (alpha > 0).to(rgb)
+    height, width = alpha.shape[2:]
+    padding = (0, -width % _LARGEST_SQUARE, 0, -height % _LARGEST_SQUARE)
     # Averages weighted by opacity: an almost transparent pixel's colour is hardly known.
-    pyramid = [(rgb * alpha, alpha)]
+    pyramid = [(F.pad(rgb * alpha, padding), F.pad(alpha, padding))]
     for _ in range(_LEVELS):
         colour, weight = pyramid[-1]
-        if max(weight.shape[2:]) == 1:
-            break
-        pyramid.append((F.avg_pool2d(colour, 2, ceil_mode=True), F.avg_pool2d(weight, 2, ceil_mode=True)))
-    filled = rgb.new_full((1, rgb.shape[1], 1, 1), 0.5).expand_as(pyramid[-1][0])
-    for colour, weight in reversed(pyramid):
-        coarse = F.interpolate(filled, weight.shape[2:], mode="bilinear", align_corners=False)
+        pyramid.append((F.avg_pool2d(colour, 2), F.avg_pool2d(weight, 2)))
+    filled = torch.full_like(pyramid[-1][0], 0.5)
+    for level, (colour, weight) in reversed(list(enumerate(pyramid))):
+        if level < _LEVELS:
+            filled = F.interpolate(filled, scale_factor=2, mode="bilinear", align_corners=False)
         known = (weight * 1e4).clamp(max=1)
-        filled = coarse + known * (colour / weight.clamp(min=1e-8) - coarse)
-    return filled + visible * (rgb - filled)
+        filled = filled + known * (colour / weight.clamp(min=1e-8) - filled)
+    filled = filled[:, :, :height, :width]
+    return torch.where(alpha > 0, rgb, filled)
 
 
-def bound_by_neighbours(upscaled: Tensor, alpha: Tensor) -> Tensor:
+def bleed_rows(bands: Iterable[Tensor], height: int) -> Iterator[Tensor]:
+    """Do what `bleed` does, with the same result, to a picture that comes in bands.
+
+    Args:
+        bands: 1 x (C + 1) x h x W, alpha the last channel.
+        height: Height of the picture.
+
+    Yields:
+        Bands 1 x C x h' x W.
+    """
+    rows = RowBuffer()
+    done = 0
+    for band in bands:
+        rows.append(band)
+        # A pixel sees the largest square that it lies in, and the next one on each side.
+        whole = rows.end == height
+        stop = height if whole else (rows.end // _LARGEST_SQUARE - 1) * _LARGEST_SQUARE
+        if stop <= done:
+            continue
+        above = max(0, done - _LARGEST_SQUARE)
+        window = rows.between(above, height if whole else stop + _LARGEST_SQUARE)
+        yield bleed(window[:, :-1], window[:, -1:])[:, :, done - above : stop - above]
+        done = stop
+        rows.forget(done - _LARGEST_SQUARE)
+
+
+def bound_by_neighbours(
+    upscaled: Iterable[Tensor], alpha: Iterator[Tensor], size: tuple[int, int], new_size: tuple[int, int]
+) -> Iterator[Tensor]:
     """Keep an upscaled alpha channel within what the source has nearby.
 
     A network rings a little: without this bound, opaque areas get holes of 254 and empty ones a haze of 1.
 
     Args:
-        upscaled: 1 x 1 x H' x W', the result, range about [0, 1].
-        alpha: 1 x 1 x H x W, the source, range [0, 1].
+        upscaled: Bands 1 x 1 x h' x W' of the result, range about [0, 1].
+        alpha: Bands 1 x 1 x h x W of the source, range [0, 1].
+        size: Width and height of the source.
+        new_size: Those of the result.
 
-    Returns:
-        1 x 1 x H' x W', between the minimum and the maximum of the 3 x 3 source pixels around.
+    Yields:
+        Bands 1 x 1 x h' x W', between the minimum and the maximum of the 3 x 3 source pixels around.
     """
-    size = upscaled.shape[2:]
-    highest = F.interpolate(F.max_pool2d(alpha, 3, 1, 1), size, mode="nearest-exact")
-    lowest = F.interpolate(-F.max_pool2d(-alpha, 3, 1, 1), size, mode="nearest-exact")
-    return upscaled.clamp(lowest, highest)
+    (width, height), (new_width, new_height) = size, new_size
+    columns = _nearest(0, new_width, width, new_width)
+    rows = RowBuffer()
+    done = 0
+    for band in upscaled:
+        nearest = _nearest(done, done + band.shape[2], height, new_height)
+        start, stop = max(0, int(nearest[0]) - 1), min(height, int(nearest[-1]) + 2)
+        while rows.end < stop:
+            rows.append(next(alpha))
+        window = rows.between(start, stop)
+        highest, lowest = F.max_pool2d(window, 3, 1, 1), -F.max_pool2d(-window, 3, 1, 1)
+        lowest, highest = (
+            bound.index_select(2, (nearest - start).to(band.device)).index_select(3, columns.to(band.device))
+            for bound in (lowest, highest)
+        )
+        yield band.clamp(lowest, highest)
+        done += band.shape[2]
+        rows.forget(start)
+
+
+def _nearest(start: int, stop: int, length: int, new_length: int) -> Tensor:
+    """For places `start` to `stop` of a result the places of the source in which their centres lie."""
+    return (2 * torch.arange(start, stop) + 1) * length // (2 * new_length)

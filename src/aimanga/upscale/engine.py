@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import torch
@@ -17,6 +17,10 @@ from aimanga.upscale.memory import freed_memory_kept
 from aimanga.upscale.stages import NotLocalError, Program, compile_network
 from aimanga.upscale.stream import band_height, stream
 from aimanga.upscale.tiles import run_in_tiles
+
+
+class NotFiniteError(PictureError):
+    """A network gave infinities, or what is no number, for a picture."""
 
 
 class Engine:
@@ -42,35 +46,89 @@ class Engine:
         with suppress(NotLocalError):
             self._program = compile_network(self._network, 3)
 
-    @torch.inference_mode()
-    def run(self, x: Tensor, tick: Tick = lambda share: None) -> Tensor:
-        """Upscale by the network's own factor.
+    @property
+    def streams(self) -> bool:
+        """Whether the network is streamed; otherwise it runs in tiles."""
+        return self._program is not None
+
+    def in_float32(self) -> "Engine":
+        """The same model on the same device, in float32."""
+        return Engine(self.model, self.device, "fp32")
+
+    def band_height(self, width: int, height: int) -> int:
+        """How many rows of a picture it likes to get at a time."""
+        return band_height(width, height, self.device)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """The state of the process in which it runs best, and exactly."""
+        with torch.inference_mode(), _exact_float32(self.device), freed_memory_kept():
+            yield
+
+    def stream(
+        self, bands: Iterable[Tensor], height: int, width: int, tick: Tick = lambda share: None
+    ) -> Iterator[Tensor]:
+        """Upscale rows by the network's own factor; to be called within `running`.
+
+        Args:
+            bands: The picture from top to bottom: 1 x 3 x h x `width`, float32, range [0, 1].
+            height: Its height.
+            width: Its width.
+            tick: Told the share of the work that is done.
+
+        Yields:
+            The result from top to bottom: 1 x C x h' x (`width` `network_scale`), float32, not clipped, on the
+            engine's device.
+
+        Raises:
+            NotFiniteError: The network gives values that are not finite.
+        """
+        padding = (-width % self._size_multiple, -height % self._size_multiple)
+        padded = _padded((band.to(self.device) for band in bands), height, padding)
+        size = height + padding[1], width + padding[0]
+        factor = self.model.network_scale
+        missing = height * factor
+        for made in self._run(padded, size, tick):
+            if not _is_finite(made):
+                raise NotFiniteError(
+                    f"{self.model.name} gives values that are not finite for this picture; nothing written"
+                )
+            if missing > 0:
+                yield made[:, :, :missing, : width * factor]
+            missing -= made.shape[2]
+
+    def run(self, x: Tensor) -> Tensor:
+        """Upscale a whole picture by the network's own factor.
 
         A result that is not finite is computed again in float32, from the beginning.
 
         Args:
-            x: 1 x C x H x W, float32, range [0, 1], on the CPU.
-            tick: Told the share of the work that is done.
+            x: 1 x 3 x H x W, float32, range [0, 1].
 
         Returns:
             1 x C x (H `network_scale`) x (W `network_scale`), float32, on the CPU, not clipped.
 
         Raises:
-            PictureError: The result is not finite in float32 either.
+            NotFiniteError: The result is not finite in float32 either.
         """
         height, width = x.shape[2:]
-        factor = self.model.network_scale
-        padding = (0, -width % self._size_multiple, 0, -height % self._size_multiple)
-        padded = F.pad(x, padding, mode="replicate") if any(padding) else x
-        with _exact_float32(self.device), freed_memory_kept():
-            result = self._stream(padded, tick) if self._program else run_in_tiles(self._tile, padded, factor, tick)
-        if not _is_finite(result):
+        rows = torch.split(x, self.band_height(width, height), 2)
+        result: Tensor | None = None
+        done = 0
+        try:
+            with self.running():
+                for made in self.stream(rows, height, width):
+                    if result is None:
+                        factor = self.model.network_scale
+                        result = torch.empty(1, made.shape[1], height * factor, width * factor)
+                    result[:, :, done : done + made.shape[2]] = made
+                    done += made.shape[2]
+        except NotFiniteError:
             if self.precision == "fp32":
-                raise PictureError(
-                    f"{self.model.name} gives values that are not finite for this picture; nothing written"
-                )
-            return Engine(self.model, self.device, "fp32").run(x, tick)
-        return result[:, :, : height * factor, : width * factor]
+                raise
+            return self.in_float32().run(x)
+        assert result is not None  # a picture has at least one row
+        return result
 
     def seconds_per_pixel(self) -> float:
         """Measure, on a small picture, how long one input pixel takes; the first call also warms up."""
@@ -80,22 +138,24 @@ class Engine:
         self.run(sample)
         return (time.perf_counter() - start) / (96 * 96)
 
-    def _stream(self, x: Tensor, tick: Tick) -> Tensor:
-        assert self._program is not None
-        height, width = x.shape[2:]
-        factor = self.model.network_scale
-        rows = torch.split(x, band_height(width, height, self.device), 2)
-        result = torch.empty(1, self._program.result.channels, height * factor, width * factor)
-        done = 0
-        for made in stream(self._program, (band.to(self.device) for band in rows), height, width):
-            result[:, :, done : done + made.shape[2]] = made
-            done += made.shape[2]
-            tick(done / result.shape[2])
-        return result
+    def _run(self, bands: Iterator[Tensor], size: tuple[int, int], tick: Tick) -> Iterator[Tensor]:
+        if self._program is not None:
+            return stream(self._program, bands, *size, tick=tick)
+        return iter([run_in_tiles(self._tile, torch.cat(list(bands), 2), self.model.network_scale, tick)])
 
     def _tile(self, x: Tensor) -> Tensor:
         result: Tensor = self._network(x.to(self.device).contiguous(memory_format=torch.channels_last))
         return result
+
+
+def _padded(bands: Iterator[Tensor], height: int, padding: tuple[int, int]) -> Iterator[Tensor]:
+    """Repeat the last column and the last row as often as `padding` says."""
+    right, below = padding
+    done = 0
+    for band in bands:
+        done += band.shape[2]
+        around = (0, right, 0, below if done == height else 0)
+        yield F.pad(band, around, mode="replicate") if any(around) else band
 
 
 @contextmanager

@@ -16,21 +16,21 @@ from aimanga.images import (
     READABLE_SUFFIXES,
     Format,
     Header,
+    PictureFile,
     check_size,
     format_named,
     format_of,
     output_suffix,
-    read,
-    read_header,
-    write,
+    writing,
 )
 from aimanga.models import DEFAULT_MODEL
+from aimanga.upscale.engine import Engine
 from aimanga.upscale.image import (
     check_options,
     load_engine,
     memory_needed,
     output_size,
-    upscale_with,
+    upscale_rows,
 )
 
 
@@ -240,17 +240,16 @@ def upscale_file(
     Raises:
         AimangaError: Reading, upscaling or writing is not possible; nothing was written.
     """
-    header = read_header(source, max_pixels=options.max_pixels, first_page=options.first_page)
+    picture = PictureFile(source, max_pixels=options.max_pixels, first_page=options.first_page)
     engine = load_engine(options.model, options.device, options.precision)
-    size = _result_size(header, options, engine.model.scale)
+    size = _result_size(picture.header, options, engine.model.scale)
     check_size(format_of(target), *size, source)
-    _check_memory(source, header, size, engine.model.network_scale)
-    picture = read(source, max_pixels=options.max_pixels, first_page=options.first_page)
-    result = upscale_with(engine, picture, size, options.strength, tick)
-    write(result, target, quality=options.quality, strip_metadata=options.strip_metadata)
+    _check_memory(source, picture.header, size, engine)
+    sink = partial(writing, path=target, quality=options.quality, strip_metadata=options.strip_metadata)
+    upscale_rows(engine, picture, size, sink, options.strength, tick)
     return {
-        "input_size": [picture.width, picture.height],
-        "output_size": [result.width, result.height],
+        "input_size": [picture.header.width, picture.header.height],
+        "output_size": list(size),
         "model": engine.model.name,
         "model_sha256": engine.model.sha256,
         "strength": options.strength,
@@ -292,7 +291,7 @@ def _plan_picture(job: Job, options: UpscaleOptions, factor: float) -> PlannedPi
     present = os.path.isfile(job.target)  # noqa: PTH113 (False for a name that the file system does not take)
     try:
         form = format_of(job.target)
-        header = read_header(job.source, max_pixels=options.max_pixels, first_page=options.first_page)
+        header = PictureFile(job.source, max_pixels=options.max_pixels, first_page=options.first_page).header
         size = _result_size(header, options, factor)
         check_size(form, *size, job.source)
     except (AimangaError, OSError) as error:
@@ -317,8 +316,8 @@ def _check_disk(pictures: Sequence[PlannedPicture]) -> None:
         )
 
 
-def _check_memory(source: Path, header: Header, size: tuple[int, int], factor: int) -> None:
-    needed = memory_needed(header.width, header.height, header.samples, size, factor)
+def _check_memory(source: Path, header: Header, size: tuple[int, int], engine: Engine) -> None:
+    needed = memory_needed(header, size, engine.model.network_scale, whole=not engine.streams)
     free = psutil.virtual_memory().available
     if needed > free:
         raise ResourceError(

@@ -1,5 +1,8 @@
 """Upscale one picture: gray, deep or transparent, by any factor, as strongly as wanted."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,12 +12,13 @@ from torch import Tensor
 
 from aimanga.batch import Tick
 from aimanga.errors import UsageError
-from aimanga.images import Picture
+from aimanga.images import Header, Picture, RowSource, Samples
 from aimanga.models import DEFAULT_MODEL, load_model
-from aimanga.tensors import from_array, resize, to_array
-from aimanga.upscale.alpha import bleed, bound_by_neighbours
+from aimanga.tensors import from_array, to_array
+from aimanga.upscale.alpha import bleed_rows, bound_by_neighbours
 from aimanga.upscale.device import choose_device, choose_precision
-from aimanga.upscale.engine import Engine
+from aimanga.upscale.engine import Engine, NotFiniteError
+from aimanga.upscale.rows import lockstep, resize_rows
 
 
 def upscale(
@@ -82,84 +86,192 @@ def _load_engine(model: str, device: str, precision: str, modified: float) -> En
     return Engine(load_model(model), place, choose_precision(precision, place))
 
 
-@torch.inference_mode()
-def upscale_with(
+def upscale_with(engine: Engine, picture: Picture, size: tuple[int, int], strength: float = 1.0) -> Picture:
+    """Upscale a picture in memory to a given size with an engine that is ready; see `upscale_rows`."""
+    result: Picture | None = None
+
+    @contextmanager
+    def collecting(header: Header) -> Iterator[Callable[[Samples], None]]:
+        nonlocal result
+        samples = np.empty((header.height, header.width, header.samples), header.dtype)
+        done = 0
+
+        def collect(rows: Samples) -> None:
+            nonlocal done
+            samples[done : done + len(rows)] = rows
+            done += len(rows)
+
+        yield collect
+        alpha = samples[:, :, -1] if header.alpha else None
+        result = Picture(samples[:, :, : header.colours], alpha, header.icc, header.metadata)
+
+    upscale_rows(engine, picture, size, collecting, strength)
+    assert result is not None
+    return result
+
+
+Sink = Callable[[Header], AbstractContextManager[Callable[[Samples], None]]]
+"""Opens a place for a picture's rows, like `aimanga.images.writing`: told what they are, gives a function that takes
+them from top to bottom. May be called again, to begin anew."""
+
+
+def upscale_rows(
     engine: Engine,
-    picture: Picture,
+    source: RowSource,
     size: tuple[int, int],
+    sink: Sink,
     strength: float = 1.0,
     tick: Tick = lambda share: None,
-) -> Picture:
-    """Upscale a picture to a given size with an engine that is ready.
+) -> None:
+    """Upscale a picture to a given size, from rows to rows: neither it nor the result is ever whole in memory.
+
+    A result that is not finite is computed again in float32, from the beginning.
 
     Args:
         engine: The engine.
-        picture: The picture.
+        source: The picture. It is read several times: once to see whether it is undamaged, gray and transparent, then
+            for the work.
         size: Width and height of the result, in pixels.
+        sink: Where the result goes, with the colour profile and the metadata of the source.
         strength: As for `upscale`.
         tick: Told the share of the work that is done, 0 to 1.
 
-    Returns:
-        The upscaled picture, with the colour profile and the metadata of the source.
-
     Raises:
-        PictureError: The network gives values that are not finite.
+        PictureError: The picture is damaged, or the network gives values that are not finite.
     """
-    kind = picture.pixels.dtype
-    alpha = picture.alpha
-    if alpha is None or alpha.min() == alpha.max():
-        pixels = _upscale_pixels(engine, from_array(picture.pixels), size, strength, tick)
-        new_alpha = None if alpha is None else np.full((size[1], size[0]), alpha.flat[0], kind)
-    else:
-        alpha_tensor = from_array(alpha[:, :, None])
-        colours = bleed(from_array(picture.pixels), alpha_tensor)
-        pixels = _upscale_pixels(engine, colours, size, strength, lambda share: tick(share / 2))
-        upscaled = _upscale_pixels(engine, alpha_tensor, size, strength, lambda share: tick((1 + share) / 2))
-        if size[0] >= picture.width and size[1] >= picture.height:
-            upscaled = bound_by_neighbours(upscaled, alpha_tensor)
-        new_alpha = to_array(upscaled, kind)[:, :, 0]
-    return Picture(to_array(pixels, kind), new_alpha, picture.icc, picture.metadata)
+    header = replace(source.header, width=size[0], height=size[1])
+    with engine.running():
+        work = _Work(engine, source, size, strength)
+        try:
+            with sink(header) as write:
+                for rows in work.result(tick):
+                    write(rows)
+        except NotFiniteError:
+            if engine.precision == "fp32":
+                raise
+            upscale_rows(engine.in_float32(), source, size, sink, strength, tick)
+        else:
+            tick(1.0)
 
 
-def _upscale_pixels(engine: Engine, x: Tensor, size: tuple[int, int], strength: float, tick: Tick) -> Tensor:
-    """Upscale 1 x C x H x W, C = 1 or 3, range [0, 1]; resampling can leave that range a little.
+class _Work:
+    """One picture to upscale: what is known of it, and the streams of rows that lead to its result."""
 
-    The blend is linear and pixel by pixel. So each value lies between that of the bicubic upscale and that of
-    the network: no halo can appear that neither has; the details that the network adds fade evenly; and the
-    low frequencies, in which both agree but for a small drift of the network, stay, and come closer to the
-    source's the lower the strength is.
-    """
-    width, height = size
-    if strength == 0:
-        tick(1.0)
-        return resize(x, height, width)
-    rgb = x if x.shape[1] == 3 else x.expand(-1, 3, -1, -1)
-    gray = x.shape[1] == 1 or bool((x[:, 0] == x[:, 1]).all() and (x[:, 1] == x[:, 2]).all())
-    result = engine.run(rgb, tick).clamp_(0, 1)
-    if gray:
-        result = result.mean(1, keepdim=True)
-    result = resize(result, height, width)
-    if strength < 1:
-        bicubic = resize(x[:, : result.shape[1]], height, width).clamp_(0, 1)
-        result = torch.lerp(bicubic, result, strength)
-    return result.expand(-1, x.shape[1], -1, -1)
+    def __init__(self, engine: Engine, source: RowSource, size: tuple[int, int], strength: float) -> None:
+        self.engine = engine
+        self.source = source
+        self.size = size
+        self.strength = strength
+        self.header = source.header
+        self.gray, self.lowest_alpha, self.highest_alpha = self._survey()
+
+    def result(self, tick: Tick) -> Iterator[Samples]:
+        """The rows of the result, with alpha."""
+        kind = self.header.dtype
+        if not self.header.alpha:
+            for colours in self._upscaled(self._colours, tick):
+                yield self._samples(colours)
+        elif self.lowest_alpha == self.highest_alpha:
+            for colours in self._upscaled(self._colours, tick):
+                samples = self._samples(colours)
+                yield np.dstack((samples, np.full(samples.shape[:2], self.lowest_alpha, kind)))
+        else:
+            shares = [0.0, 0.0]
+
+            def tick_for(part: int) -> Tick:
+                def tick_part(share: float) -> None:
+                    shares[part] = share
+                    tick(sum(shares) / 2)
+
+                return tick_part
+
+            visible = self._upscaled(self._visible_colours, tick_for(0))
+            for colours, alpha in lockstep(visible, self._upscaled_alpha(tick_for(1))):
+                yield np.dstack((self._samples(colours), to_array(alpha, kind)))
+
+    def _survey(self) -> tuple[bool, int, int]:
+        """Whether the colours are gray, and the lowest and the highest alpha; finds damage before the work begins."""
+        gray, lowest, highest = True, 65535, 0
+        for rows in self._bands():
+            red, others = rows[:, :, :1], rows[:, :, 1 : self.header.colours]
+            gray = gray and bool((others == red).all())
+            if self.header.alpha:
+                lowest, highest = min(lowest, int(rows[:, :, -1].min())), max(highest, int(rows[:, :, -1].max()))
+        return gray, lowest, highest
+
+    def _bands(self) -> Iterator[Samples]:
+        return self.source.bands(self.engine.band_height(self.header.width, self.header.height))
+
+    def _tensors(self, channels: slice) -> Iterator[Tensor]:
+        return (from_array(rows[:, :, channels]).to(self.engine.device) for rows in self._bands())
+
+    def _colours(self) -> Iterator[Tensor]:
+        """The colours, those of a gray picture as one channel."""
+        return self._tensors(slice(1 if self.gray else 3))
+
+    def _visible_colours(self) -> Iterator[Tensor]:
+        channels = [0, -1] if self.gray else [0, 1, 2, -1]
+        return bleed_rows((rows[:, channels] for rows in self._tensors(slice(None))), self.header.height)
+
+    def _alpha(self) -> Iterator[Tensor]:
+        return self._tensors(slice(-1, None))
+
+    def _upscaled_alpha(self, tick: Tick) -> Iterator[Tensor]:
+        size = (self.header.width, self.header.height)
+        upscaled = self._upscaled(self._alpha, tick)
+        if self.size[0] >= size[0] and self.size[1] >= size[1]:
+            return bound_by_neighbours(upscaled, self._alpha(), size, self.size)
+        return upscaled
+
+    def _upscaled(self, channels: Callable[[], Iterator[Tensor]], tick: Tick) -> Iterator[Tensor]:
+        """Upscale one channel or three; resampling can leave the range [0, 1] a little.
+
+        The blend is linear and pixel by pixel. So each value lies between that of the bicubic upscale and that of
+        the network: no halo can appear that neither has; the details that the network adds fade evenly; and the
+        low frequencies, in which both agree but for a small drift of the network, stay, and come closer to the
+        source's the lower the strength is.
+        """
+        height = self.header.height
+        if self.strength == 0:
+            return resize_rows(channels(), height, self.size)
+        enlarged = self._enlarged(channels(), tick)
+        result = resize_rows(enlarged, height * self.engine.model.network_scale, self.size)
+        if self.strength == 1:
+            return result
+        bicubic = resize_rows(channels(), height, self.size)
+        return (torch.lerp(a.clamp(0, 1), b, self.strength) for a, b in lockstep(bicubic, result))
+
+    def _enlarged(self, rows: Iterator[Tensor], tick: Tick) -> Iterator[Tensor]:
+        """What the network makes of one channel or three, as many, clipped to [0, 1]."""
+        channels: list[int] = []
+
+        def as_rgb() -> Iterator[Tensor]:
+            for band in rows:
+                channels[:] = [band.shape[1]]
+                yield band.expand(-1, 3, -1, -1)
+
+        for made in self.engine.stream(as_rgb(), self.header.height, self.header.width, tick):
+            clipped = made.clamp(0, 1)
+            yield clipped.mean(1, keepdim=True) if channels == [1] else clipped
+
+    def _samples(self, colours: Tensor) -> Samples:
+        return to_array(colours.expand(-1, self.header.colours, -1, -1), self.header.dtype)
 
 
-def memory_needed(width: int, height: int, samples: int, size: tuple[int, int], factor: int) -> int:
-    """About how many bytes `upscale_with` takes for a picture, at its peak.
+def memory_needed(header: Header, size: tuple[int, int], factor: int, *, whole: bool) -> int:
+    """About how many bytes `upscale_rows` takes for a picture, at its peak.
 
     Args:
-        width: Of the source.
-        height: Of the source.
-        samples: Samples a pixel, with alpha.
+        header: Of the source.
         size: Width and height of the result.
         factor: The network's factor.
+        whole: Whether the network cannot be streamed.
     """
-    enlarged = width * height * factor**2
-    result = size[0] * size[1]
-    floats = 3 * enlarged + (0 if result == enlarged else 2 * 3 * result) + 3 * result
-    network = min(width * height * _BYTES_PER_PIXEL, _BYTES_PER_BAND + width * _BYTES_PER_COLUMN)
-    return 4 * floats + 2 * samples * result + network
+    pixels = header.width * header.height
+    enlarged = pixels * factor**2
+    held = 4 * 3 * (pixels + enlarged) if whole else 0
+    network = min(pixels * _BYTES_PER_PIXEL, _BYTES_PER_BAND + header.width * _BYTES_PER_COLUMN)
+    return held + network * (2 if header.alpha else 1)
 
 
 # What RRDBNet holds, measured: of a small picture that is one band every pixel; of others a band, and for each column

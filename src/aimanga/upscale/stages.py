@@ -51,6 +51,7 @@ class Stage:
         down: Rows of the sources for each row of the result.
         dtype: The type in which a convolution wants its sources; None for all other operations.
         into: Whether `compute` can write into a given tensor, `out`; then its sources need not be in one piece.
+        work: Multiplications for a pixel of the result, 1 for all that is no convolution.
     """
 
     sources: tuple[Value, ...]
@@ -61,6 +62,7 @@ class Stage:
     down: int = 1
     dtype: torch.dtype | None = None
     into: bool = False
+    work: int = 1
 
 
 class Convolution:
@@ -233,7 +235,7 @@ class _Compiler:
             raise NotLocalError(f"{node.name}: only convolutions that keep the size, with zero padding, are streamed")
 
         sources = self.values[node.all_input_nodes[0]]
-        self._stage(node, sources, Convolution(conv), reach=same[0], dtype=conv.weight.dtype)
+        self._stage(node, sources, Convolution(conv), reach=same[0], dtype=conv.weight.dtype, work=conv.weight.numel())
 
     def _add_concatenation(self, node: fx.Node) -> None:
         parts: Any = node.args[0]
@@ -334,13 +336,14 @@ class _Compiler:
         down: int = 1,
         dtype: torch.dtype | None = None,
         into: bool = False,
+        work: int = 1,
     ) -> None:
         rates = {source.rate for source in sources}
         if len(rates) > 1:
             raise NotLocalError(f"{node.name}: its inputs have different sizes")
         made = self.seen[node]
         result = Value(rates.pop() * up / down, made.shape[1], made.dtype)
-        stage = Stage(sources, result, compute, reach, up, down, dtype, into)
+        stage = Stage(sources, result, compute, reach, up, down, dtype, into, work)
         self.stages.append(stage)
         if dtype is not None:
             self.makers[result] = stage

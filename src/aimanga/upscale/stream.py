@@ -7,13 +7,13 @@ be kept are the few rows at the lower end of each feature map that the next band
 whole picture at once, whatever the size, and the memory is in proportion to the width.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from aimanga.upscale.rows import RowBuffer
 from aimanga.upscale.stages import Program, Stage, Value, compile_network
 
 BAND_PIXELS = 20_000
@@ -37,6 +37,7 @@ def stream(
     width: int,
     *,
     band: int | None = None,
+    tick: Callable[[float], None] = lambda share: None,
 ) -> Iterator[Tensor]:
     """Run a network over bands of rows.
 
@@ -45,7 +46,9 @@ def stream(
         bands: The picture from top to bottom: tensors 1 x C x h x `width`, h arbitrary, on the network's device.
         height: Height of the picture: the sum of the h.
         width: Width of the picture.
-        band: Rows to compute at a time; None for what suits the device.
+        band: Rows to compute at a time; None for what suits the device. Where the device's memory does not suffice, it
+            is halved, and the work goes on from where it was.
+        tick: Told the share of the work that is done.
 
     Yields:
         The result from top to bottom: tensors 1 x C' x h' x width', h' arbitrary.
@@ -57,7 +60,7 @@ def stream(
     iterator = iter(bands)
     first = next(iterator)
     program = network if isinstance(network, Program) else compile_network(network, first.shape[1], first.dtype)
-    run = _Run(program, height, width, band or band_height(width, height, first.device), first.device)
+    run = _Run(program, height, width, band or band_height(width, height, first.device), first.device, tick)
     fed = 0
     current: Tensor | None = first
     while current is not None:
@@ -78,47 +81,38 @@ class _Rows:
         rows = value.rate * height
         if rows.denominator != 1:
             raise ValueError(f"the height {height} is no multiple of {rows.denominator}")
+        self.rate = value.rate
         self.total = int(rows)
-        self.end = 0
-        self.parts: deque[tuple[int, Tensor]] = deque()  # number of the first row, rows
+        self.made = RowBuffer()
         self.readers: list[_Runner] = []
 
     def append(self, rows: Tensor) -> None:
         if self.readers:
-            self.parts.append((self.end, rows))
-        self.end += rows.shape[2]
+            self.made.append(rows)
+        else:
+            self.made.skip(rows.shape[2])
 
-    def between(self, start: int, stop: int) -> Iterator[Tensor]:
-        """The rows from `start` up to `stop`, in as many pieces as they were made in."""
-        for first, rows in self.parts:
-            low, high = max(start - first, 0), min(stop - first, rows.shape[2])
-            if low < high:
-                yield rows[:, :, low:high]
-
-    def drop(self) -> None:
-        """Forget the rows that no reader needs any more."""
-        needed = min(reader.needs for reader in self.readers)
-        while self.parts and self.parts[0][0] + self.parts[0][1].shape[2] <= needed:
-            self.parts.popleft()
-        if self.parts:
-            first, rows = self.parts[0]
-            unneeded = needed - first
-            # A few rows must not hold the memory of many: they move to a place of their own.
-            if 2 * unneeded > rows.shape[2]:
-                self.parts[0] = (needed, rows[:, :, unneeded:].clone(memory_format=torch.channels_last))
+    def forget(self) -> None:
+        """Let the rows go that no reader needs any more."""
+        self.made.forget(min(reader.needs for reader in self.readers))
 
 
 class _Run:
     """One picture on its way through a program."""
 
-    def __init__(self, program: Program, height: int, width: int, band: int, device: torch.device) -> None:
+    def __init__(
+        self, program: Program, height: int, width: int, band: int, device: torch.device, tick: Callable[[float], None]
+    ) -> None:
         values = dict.fromkeys([program.source, *(stage.result for stage in program.stages)])
         rows = {value: _Rows(value, height) for value in values}
         self.source = rows[program.source]
-        scratch = _Scratch(device)
-        self.runners = [_Runner(stage, rows, width, band, scratch) for stage in program.stages]
+        self.scratch = _Scratch(device)
+        self.runners = [_Runner(stage, rows, width, band, self.scratch) for stage in program.stages]
         if not program.stages:
             raise ValueError("a network without operations")
+        self.tick = tick
+        self.work = sum(runner.work * runner.result.total for runner in self.runners)
+        self.done = 0.0
 
     def feed(self, rows: Tensor) -> None:
         self.source.append(rows.contiguous(memory_format=torch.channels_last))
@@ -129,14 +123,30 @@ class _Run:
         last = len(self.runners) - 1
         while position >= 0:
             for index in range(position, last + 1):
-                runner = self.runners[index]
-                if runner.ready():
-                    with torch.inference_mode():
-                        made = runner.run()
+                if self.runners[index].ready():
+                    made = self.advance(self.runners[index])
                     if index == last:
                         yield made
             # Deeper stages first: what has just been made is still in the cache, and is soon not needed any more.
             position = next((index for index in range(last, -1, -1) if self.runners[index].ready()), -1)
+
+    def advance(self, runner: "_Runner") -> Tensor:
+        """Let a stage take its next step; where the device's memory does not suffice for it, a smaller one."""
+        while True:
+            try:
+                with torch.inference_mode():
+                    made = runner.run()
+            except torch.OutOfMemoryError:
+                smaller = [other.halve() for other in self.runners]
+                if not any(smaller):
+                    raise
+                self.scratch.memory.clear()
+                if self.scratch.device.type != "cpu":
+                    torch.accelerator.empty_cache()
+            else:
+                self.done += runner.work * made.shape[2]
+                self.tick(self.done / self.work)
+                return made
 
 
 class _Runner:
@@ -150,10 +160,21 @@ class _Runner:
         self.done = 0
         # At twice the resolution half as many rows, which are as many pixels.
         self.step = max(stage.up, int(band / stage.result.rate) // stage.up * stage.up, 1)
-        self.grain = max(1, self.step // 4)
         self.scratch = scratch
+        self.work = float(stage.work * self.result.rate)  # of a row, in proportion to that of other stages
         for source in dict.fromkeys(self.sources):
             source.readers.append(self)
+
+    @property
+    def grain(self) -> int:
+        """What the height of a convolution's window is rounded up to a multiple of."""
+        return max(1, self.step // 4)
+
+    def halve(self) -> bool:
+        """Take smaller steps from now on; tell whether that is possible."""
+        before = self.step
+        self.step = max(self.stage.up, self.step // 2 // self.stage.up * self.stage.up)
+        return self.step < before
 
     @property
     def needs(self) -> int:
@@ -164,7 +185,7 @@ class _Runner:
 
     def available(self) -> int:
         """Rows of the result for which the sources are there."""
-        end = min(source.end for source in self.sources)
+        end = min(source.made.end for source in self.sources)
         if end < self.sources[0].total:
             end = max(0, end - self.stage.reach)
         return end * self.stage.up // self.stage.down
@@ -185,12 +206,12 @@ class _Runner:
         self.done = stop
         self.result.append(made)
         for source in self.sources:
-            source.drop()
+            source.forget()
         return made
 
     def _apply(self, stop: int) -> Tensor:
         start, stop = (row * self.stage.down // self.stage.up for row in (self.done, stop))
-        sources = [list(source.between(start, stop)) for source in self.sources]
+        sources = [list(source.made.pieces(start, stop)) for source in self.sources]
         if self.stage.into and any(len(pieces) > 1 for pieces in sources):
             return self._apply_in_pieces(start, stop)
         return self.stage.compute(*(pieces[0] if len(pieces) == 1 else torch.cat(pieces, 2) for pieces in sources))
@@ -206,9 +227,9 @@ class _Runner:
         )
         cuts = {start, stop}
         for source in self.sources:
-            cuts.update(first for first, _ in source.parts if start < first < stop)
+            cuts.update(first for first in source.made.starts() if start < first < stop)
         for low, high in pairwise(sorted(cuts)):
-            pieces = [next(source.between(low, high)) for source in self.sources]
+            pieces = [next(source.made.pieces(low, high)) for source in self.sources]
             self.stage.compute(*pieces, out=made[:, :, low - start : high - start])
         return made
 
@@ -234,7 +255,7 @@ class _Runner:
         channel = 0
         for source, value in zip(self.sources, self.stage.sources, strict=True):
             row = low - start
-            for piece in source.between(low, high):
+            for piece in source.made.pieces(low, high):
                 window[:, channel : channel + value.channels, row : row + piece.shape[2]].copy_(piece)
                 row += piece.shape[2]
             channel += value.channels
