@@ -3,12 +3,16 @@
 Every way runs in a process of its own, one after the other, on the same picture with the same weights; only the
 ratios between them mean something on another machine.
 
-    python benchmarks/upscale.py [PICTURE]
+    python benchmarks/upscale.py [PICTURE] [--only speed|memory]
 
 The ways: (a) float32, NCHW, tiles of 256 pixels with 10 pixels of context, as Real-ESRGAN does it; (b) the same in
 bfloat16; (c) the same with 64 pixels of context; (d) aimanga; (e) the convolutions alone, in bfloat16, on inputs that
-fit into the cache: no way of running this network can be faster on this machine with this library. The error is that
-against the whole picture at once in float32.
+fit into the cache: no way of running this network can be faster on this machine with this library. Where they are
+installed: (a) and (b) with OpenVINO, (a) with onnxruntime. The error is that against the whole picture at once in
+float32; "other" is the share of the values that are another one after rounding to 8 bits.
+
+Then the memory from file to file, PNG to PNG, with decoding and encoding, for pictures of other sizes: the peak of the
+whole process above what it had after importing aimanga.
 """
 
 import argparse
@@ -18,13 +22,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aimanga.images import read
+from aimanga import upscale_files
+from aimanga.images import Picture, read, write
 from aimanga.models import load_model
 from aimanga.tensors import from_array
 from aimanga.upscale import load_engine
@@ -38,9 +44,16 @@ WAYS = {
     "d": "aimanga (auto)",
     "d32": "aimanga (fp32)",
 }
+OPTIONAL = {
+    "ov32": ("openvino", "OpenVINO, tiles, halo 10, fp32"),
+    "ov16": ("openvino", "OpenVINO, tiles, halo 10, bf16"),
+    "ort": ("onnxruntime", "onnxruntime, tiles, halo 10, fp32"),
+}
+SIZES = [(450, 1350), (1920, 1080), (512, 1024), (512, 8192)]
+"""Widths and heights of the pictures for the memory."""
 
 
-def in_tiles(network: nn.Module, x: Tensor, halo: int, tile: int = 256) -> Tensor:
+def in_tiles(network: Callable[[Tensor], Tensor], x: Tensor, halo: int, tile: int = 256) -> Tensor:
     """Real-ESRGAN's way: tiles of a fixed size from the upper left, with context, cut and joined."""
     height, width = x.shape[2:]
     result = torch.empty(1, 3, 4 * height, 4 * width)
@@ -65,8 +78,35 @@ def way(name: str, x: Tensor) -> Callable[[], Tensor]:
         return lambda: network(x)
     if name == "a":
         return lambda: in_tiles(network, x, 10)
+    if name in OPTIONAL:
+        converted = (
+            in_onnxruntime(network) if name == "ort" else in_openvino(network, "f32" if name == "ov32" else "bf16")
+        )
+        return lambda: in_tiles(converted, x, 10)
     network.bfloat16()
     return lambda: in_tiles(network, x.bfloat16(), 10 if name == "b" else 64)
+
+
+def in_openvino(network: nn.Module, precision: str) -> Callable[[Tensor], Tensor]:
+    """The network, converted for OpenVINO."""
+    import openvino
+
+    model = openvino.convert_model(network, example_input=torch.rand(1, 3, 64, 64), input=[-1, 3, -1, -1])
+    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+    return lambda tile: torch.from_numpy(compiled(np.ascontiguousarray(tile.numpy()))[0])
+
+
+def in_onnxruntime(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The network, converted for onnxruntime; needs onnx and onnxscript, too."""
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        sides = {2: torch.export.Dim("height", min=8), 3: torch.export.Dim("width", min=8)}
+        torch.onnx.export(network, (torch.rand(1, 3, 64, 80),), path, dynamic_shapes=(sides,), verbose=False)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda tile: torch.from_numpy(session.run(None, {name: np.ascontiguousarray(tile.numpy())})[0])
 
 
 def measure(name: str, picture: Path, output: Path) -> None:
@@ -82,6 +122,17 @@ def measure(name: str, picture: Path, output: Path) -> None:
     megabytes = memory("VmHWM") - before
     np.save(output, result.numpy())
     print(json.dumps({"seconds": seconds, "megabytes": megabytes}))
+
+
+def measure_files(picture: Path, output: Path) -> None:
+    """Upscale a file into a file, and print the time and the peak of memory above that after the import."""
+    before = memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    start = time.perf_counter()
+    report = upscale_files(picture, output, model=MODEL)
+    if report.failed:
+        sys.exit(str(report.failed[0].error))
+    print(json.dumps({"seconds": time.perf_counter() - start, "megabytes": memory("VmHWM") - before}))
 
 
 def memory(field: str) -> float:
@@ -113,41 +164,80 @@ def bound(height: int, width: int) -> float:
     return seconds
 
 
-def main() -> None:
+def speed_table(picture: Path) -> None:
     """Run every way, print the table and the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", nargs="?", type=Path, default=Path(__file__).parent / "reef.jpg")
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
-    parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.way:
-        measure(arguments.way, arguments.picture, arguments.output)
-        return
     found = {}
-    height, width = read(arguments.picture).pixels.shape[:2]
-    print(f"{arguments.picture.name}: {width} x {height}, {MODEL}, {torch.get_num_threads()} threads\n")
-    print(f"{'way':40} {'seconds':>8} {'MB':>6} {'largest':>8} {'PSNR':>7}")
+    height, width = read(picture).pixels.shape[:2]
+    print(f"{picture.name}: {width} x {height}, {MODEL}, {torch.get_num_threads()} threads\n")
+    print(f"{'way':42} {'seconds':>8} {'MB':>6} {'largest':>8} {'PSNR':>7} {'other':>9}")
+    installed = {name: title for name, (module, title) in OPTIONAL.items() if find_spec(module)}
     with tempfile.TemporaryDirectory() as folder:
         reference = None
-        for name, title in WAYS.items():
-            output = Path(folder) / f"{name}.npy"
-            command = [sys.executable, __file__, str(arguments.picture), "--way", name, "--output", str(output)]
-            found[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for name, title in (WAYS | installed).items():
+            output = Path(folder) / "result.npy"
+            found[name] = run_child(picture, output, "--way", name)
             result = np.load(output).clip(0, 1)
             reference = result if reference is None else reference
             error = np.abs(result - reference)
             psnr = -10 * np.log10(max(float((error**2).mean()), 1e-12))
+            other = float((np.floor(result * 255 + 0.5) != np.floor(reference * 255 + 0.5)).mean())
+            label = f"({name}) {title}"
             print(
-                f"({name}) {title:35} {found[name]['seconds']:8.1f} {found[name]['megabytes']:6.0f} "
-                f"{error.max() * 255:8.2f} {psnr:7.1f}",
+                f"{label:42} {found[name]['seconds']:8.1f} {found[name]['megabytes']:6.0f} "
+                f"{error.max() * 255:8.2f} {psnr:7.1f} {other:9.4%}",
                 flush=True,
             )
     seconds = bound(height, width)
     ours = found["d"]["seconds"]
-    print(f"(e) {'convolutions alone, bf16':35} {seconds:8.1f}\n")
-    for name in "abc":
+    print(f"{'(e) convolutions alone, bf16':42} {seconds:8.1f}\n")
+    for name in ("a", "b", "c", *installed):
         print(f"(d) / ({name}) = {ours / found[name]['seconds']:.3f}")
-    print(f"(e) / (d) = {seconds / ours:.3f}")
+    print(f"(e) / (d) = {seconds / ours:.3f}\n")
+
+
+def memory_table(picture: Path) -> None:
+    """Upscale the picture, repeated or cut to several sizes, from file to file."""
+    pixels = read(picture).pixels
+    print(f"{'from file to file':42} {'seconds':>8} {'MB':>6}")
+    with tempfile.TemporaryDirectory() as folder:
+        for width, height in SIZES:
+            source, output = Path(folder) / "source.png", Path(folder) / "result.png"
+            repeated = np.tile(pixels, (-(-height // pixels.shape[0]), -(-width // pixels.shape[1]), 1))
+            write(Picture(repeated[:height, :width]), source)
+            found = run_child(source, output, "--files")
+            output.unlink()
+            name = f"{width} x {height} to {4 * width} x {4 * height}"
+            print(f"{name:42} {found['seconds']:8.1f} {found['megabytes']:6.0f}", flush=True)
+
+
+def run_child(picture: Path, output: Path, *arguments: str) -> dict[str, float]:
+    """Run this script for one measurement in a process of its own."""
+    command = [sys.executable, __file__, str(picture), "--output", str(output), *arguments]
+    child = subprocess.run(command, check=False, capture_output=True, text=True)
+    if child.returncode:
+        sys.exit(f"{' '.join(arguments)} failed:\n{child.stderr}")
+    measured: dict[str, float] = json.loads(child.stdout.splitlines()[-1])
+    return measured
+
+
+def main() -> None:
+    """Measure what is asked for; in a child, one way."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", nargs="?", type=Path, default=Path(__file__).parent / "reef.jpg")
+    parser.add_argument("--only", choices=["speed", "memory"])
+    parser.add_argument("--way", choices=[*WAYS, *OPTIONAL], help=argparse.SUPPRESS)
+    parser.add_argument("--files", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.way:
+        measure(arguments.way, arguments.picture, arguments.output)
+    elif arguments.files:
+        measure_files(arguments.picture, arguments.output)
+    else:
+        if arguments.only != "memory":
+            speed_table(arguments.picture)
+        if arguments.only != "speed":
+            memory_table(arguments.picture)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,16 @@ def test_a_result_that_is_not_finite_in_fp32_either_is_an_error():
             Engine(loaded(Overflowing(always=True)), CPU, precision).run(X)
 
 
+def test_the_memory_goes_with_the_width_unless_the_whole_picture_is_needed():
+    engine = Engine(loaded(small()), CPU, "fp32")
+    assert engine.memory_needed(1000, 1000) == engine.memory_needed(1000, 9000)
+    assert engine.memory_needed(1000, 1000) < engine.memory_needed(4000, 250) < 4 * engine.memory_needed(1000, 1000)
+    whole = Engine(loaded(Overflowing(always=False)), CPU, "fp32")
+    assert not whole.streams
+    rows = 4 * 3 * 2 * 3000 * 6000  # the picture and its result, three channels in float32
+    assert whole.memory_needed(3000, 9000) - whole.memory_needed(3000, 3000) == rows
+
+
 def test_the_measured_speed_is_positive():
     assert 0 < Engine(loaded(small()), CPU, "fp32").seconds_per_pixel() < 1
 

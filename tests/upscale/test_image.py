@@ -5,9 +5,8 @@ import torch
 import aimanga
 from aimanga import Metadata, Picture
 from aimanga.errors import ModelError, UsageError
-from aimanga.images import Header
 from aimanga.tensors import from_array, luma, resize, to_array
-from aimanga.upscale.image import memory_needed, output_size
+from aimanga.upscale.image import output_size
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (10, 14, 3), np.uint8)
@@ -165,14 +164,6 @@ def test_an_unknown_model_is_refused():
 def test_the_same_picture_gives_the_same_bytes():
     first, second = (aimanga.upscale(Picture(RGB), FAST).pixels for _ in range(2))
     np.testing.assert_array_equal(first, second)
-
-
-def test_memory_grows_with_the_width_unless_the_whole_picture_is_needed():
-    def needed(width, height, whole=False):
-        return memory_needed(Header(width, height, 3, False, 8), (4 * width, 4 * height), 4, whole=whole)
-
-    assert needed(1000, 1000) == needed(1000, 9000) < needed(2000, 500) < 2 * needed(1000, 1000)
-    assert needed(1000, 9000, whole=True) > 9 * 10**6 * 16 * 12
 
 
 @pytest.mark.slow

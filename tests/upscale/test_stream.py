@@ -12,7 +12,7 @@ from aimanga.images import read
 from aimanga.models import MODELS, RRDBNet, SRVGGNetCompact, load_model
 from aimanga.tensors import from_array, to_array
 from aimanga.upscale.stages import Convolution, compile_network
-from aimanga.upscale.stream import band_height, stream
+from aimanga.upscale.stream import band_height, bytes_held, stream
 
 SMALL = {
     "rrdbnet-x4": RRDBNet(features=8, blocks=2, growth=4),
@@ -136,28 +136,30 @@ def test_results_come_while_the_picture_is_still_arriving():
     assert first.shape[2] > 0
 
 
-def test_the_memory_is_that_of_the_width_not_of_the_area():
-    """Bytes in the rows that wait, at their most, for a picture ten times as high."""
+@pytest.mark.parametrize("name", SMALL)
+def test_the_memory_is_that_of_the_width_not_of_the_area(name, monkeypatch):
+    """Bytes in the rows that wait, at their most, for a picture four times as high, and as foretold."""
     import aimanga.upscale.stream as module
 
+    held = []
+    original = module._Run.advance
+
+    def watch(self, runner):
+        made = original(self, runner)
+        values = {runner.result for runner in self.runners}
+        waiting = [piece.untyped_storage() for value in values for piece in value.made.pieces(0, value.made.end)]
+        held.append(sum({storage.data_ptr(): storage.nbytes() for storage in waiting}.values()))
+        return made
+
+    monkeypatch.setattr(module._Run, "advance", watch)
+    program = compile_network(SMALL[name].eval(), 3)
     most = {}
-    original = module._Rows.append
-    for height in (64, 640):
-        runs = []
-
-        def watch(self, rows, runs=runs):
-            original(self, rows)
-            waiting = self.made.pieces(0, self.made.end)
-            runs.append((self, sum(part.untyped_storage().nbytes() for part in waiting)))
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module._Rows, "append", watch)
-            streamed(SMALL["rrdbnet-x4"].eval(), picture(height, 10), 8)
-        largest = {}
-        for rows, size in runs:
-            largest[id(rows)] = max(largest.get(id(rows), 0), size)
-        most[height] = sum(largest.values())
-    assert most[640] <= 1.15 * most[64]
+    for height in (200, 800):
+        held.clear()
+        streamed(program, picture(height, 12), 8)
+        most[height] = max(held)
+    assert most[800] <= 1.15 * most[200]
+    assert 0.6 < most[800] / bytes_held(program, 800, 12, 8) < 1.3
 
 
 def test_bands_that_do_not_fit_are_refused():

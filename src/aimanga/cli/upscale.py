@@ -125,6 +125,8 @@ def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
             seconds = engine.seconds_per_pixel() * sum(p.network_pixels for p in waiting)
         summary += f", about {_duration(seconds)}"
     lines.append(summary)
+    if waiting and not engine.streams:
+        lines.append(f"{engine.model.name} looks at the whole picture: large ones are cut into overlapping tiles")
     if not overwrite and (present := sum(p.present for p in plan.pictures)):
         lines.append(f"{present} already there (--overwrite makes them again)")
     if plan.ignored:

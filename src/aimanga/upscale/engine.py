@@ -15,8 +15,11 @@ from aimanga.models import LoadedModel
 from aimanga.upscale.device import WEIGHT_TYPES, Precision
 from aimanga.upscale.memory import freed_memory_kept
 from aimanga.upscale.stages import NotLocalError, Program, compile_network
-from aimanga.upscale.stream import band_height, stream
-from aimanga.upscale.tiles import run_in_tiles
+from aimanga.upscale.stream import band_height, bytes_held, stream
+from aimanga.upscale.tiles import HALO, TILE, run_in_tiles
+
+# What RRDBNet, the largest of the networks, takes for each pixel that it gets at once, measured.
+_BYTES_PER_TILE_PIXEL = 14_000
 
 
 class NotFiniteError(PictureError):
@@ -129,6 +132,15 @@ class Engine:
             return self.in_float32().run(x)
         assert result is not None  # a picture has at least one row
         return result
+
+    def memory_needed(self, width: int, height: int) -> int:
+        """About how many bytes `stream` takes for a picture, at its peak, besides the model."""
+        if self._program is None:
+            whole = 4 * 3 * width * height * (1 + self.model.network_scale**2)
+            return whole + _BYTES_PER_TILE_PIXEL * min(width * height, (TILE + 2 * HALO) ** 2)
+        multiple = self._size_multiple
+        height, width = (-(-side // multiple) * multiple for side in (height, width))
+        return bytes_held(self._program, height, width, self.band_height(width, height))
 
     def seconds_per_pixel(self) -> float:
         """Measure, on a small picture, how long one input pixel takes; the first call also warms up."""

@@ -28,7 +28,6 @@ from aimanga.upscale.engine import Engine
 from aimanga.upscale.image import (
     check_options,
     load_engine,
-    memory_needed,
     output_size,
     upscale_rows,
 )
@@ -244,7 +243,7 @@ def upscale_file(
     engine = load_engine(options.model, options.device, options.precision)
     size = _result_size(picture.header, options, engine.model.scale)
     check_size(format_of(target), *size, source)
-    _check_memory(source, picture.header, size, engine)
+    _check_memory(source, picture.header, engine)
     sink = partial(writing, path=target, quality=options.quality, strip_metadata=options.strip_metadata)
     upscale_rows(engine, picture, size, sink, options.strength, tick)
     return {
@@ -316,8 +315,13 @@ def _check_disk(pictures: Sequence[PlannedPicture]) -> None:
         )
 
 
-def _check_memory(source: Path, header: Header, size: tuple[int, int], engine: Engine) -> None:
-    needed = memory_needed(header, size, engine.model.network_scale, whole=not engine.streams)
+# For decoding and encoding row by row, measured.
+_BYTES_FOR_FILES = 50 * 10**6
+
+
+def _check_memory(source: Path, header: Header, engine: Engine) -> None:
+    streams = 2 if header.alpha else 1
+    needed = _BYTES_FOR_FILES + streams * engine.memory_needed(header.width, header.height)
     free = psutil.virtual_memory().available
     if needed > free:
         raise ResourceError(

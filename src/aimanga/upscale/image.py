@@ -256,26 +256,3 @@ class _Work:
 
     def _samples(self, colours: Tensor) -> Samples:
         return to_array(colours.expand(-1, self.header.colours, -1, -1), self.header.dtype)
-
-
-def memory_needed(header: Header, size: tuple[int, int], factor: int, *, whole: bool) -> int:
-    """About how many bytes `upscale_rows` takes for a picture, at its peak.
-
-    Args:
-        header: Of the source.
-        size: Width and height of the result.
-        factor: The network's factor.
-        whole: Whether the network cannot be streamed.
-    """
-    pixels = header.width * header.height
-    enlarged = pixels * factor**2
-    held = 4 * 3 * (pixels + enlarged) if whole else 0
-    network = min(pixels * _BYTES_PER_PIXEL, _BYTES_PER_BAND + header.width * _BYTES_PER_COLUMN)
-    return held + network * (2 if header.alpha else 1)
-
-
-# What RRDBNet holds, measured: of a small picture that is one band every pixel; of others a band, and for each column
-# the rows that its layers wait for. Other networks hold less.
-_BYTES_PER_PIXEL = 14_000
-_BYTES_PER_BAND = 200 * 10**6
-_BYTES_PER_COLUMN = 450_000

@@ -8,6 +8,7 @@ whole picture at once, whatever the size, and the memory is in proportion to the
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from itertools import pairwise
 
 import torch
@@ -28,6 +29,37 @@ def band_height(width: int, height: int, device: torch.device) -> int:
     pixels = BAND_PIXELS if device.type == "cpu" else GPU_BAND_PIXELS
     rows = max(4, pixels // width // 4 * 4)
     return min(rows, height)
+
+
+def bytes_held(program: Program, height: int, width: int, band: int) -> int:
+    """About how many bytes `stream` holds at its most, besides the network.
+
+    That is, for each value, the rows from those that its last reader still needs to those that its maker has made; and
+    what the largest operation reads and makes at once.
+
+    Args:
+        program: The network.
+        height: Height of the picture.
+        width: Width of the picture.
+        band: Rows to compute at a time.
+    """
+    behind = {program.source: Fraction(0)}  # by how many of its rows a value lags behind the picture
+    needed: dict[Value, Fraction] = {}
+    largest = 0
+    for stage in program.stages:
+        rate = Fraction(stage.up, stage.down)
+        lag = max(behind[source] for source in stage.sources) + stage.reach
+        behind[stage.result] = lag * rate
+        for source in stage.sources:
+            needed[source] = max(needed.get(source, Fraction(0)), lag + stage.reach)
+        made = stage.result.channels * stage.result.dtype.itemsize
+        read = sum(source.channels * (stage.dtype or source.dtype).itemsize for source in stage.sources)
+        largest = max(largest, made + 2 * read)
+    held = band * width * largest
+    for value, lag in needed.items():
+        rows = min(lag - behind[value] + 1, value.rate * height)
+        held += int(rows * value.rate * width) * value.channels * value.dtype.itemsize
+    return held
 
 
 def stream(
