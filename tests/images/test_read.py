@@ -235,3 +235,22 @@ def test_metadata_is_kept_as_it_was(tmp_path):
     assert b"maker\0note" in metadata.exif
     assert metadata.xmp == b"<x:xmpmeta/>"
     assert metadata.pixels_per_mm == pytest.approx((300 / 25.4, 300 / 25.4))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "gif", "avif"])
+@pytest.mark.parametrize("height", [1, 7, 100])
+def test_a_file_by_rows_is_the_file_as_often_as_wanted(tmp_path, suffix, height):
+    Image.fromarray(np.kron(RGB, np.ones((4, 4, 1), np.uint8))).save(tmp_path / f"a.{suffix}")
+    file = PictureFile(tmp_path / f"a.{suffix}")
+    for _ in range(2):
+        bands = list(file.bands(height))
+        assert {len(rows) for rows in bands[:-1]} <= {height}
+        np.testing.assert_array_equal(np.concatenate(bands), read(tmp_path / f"a.{suffix}").to_array())
+
+
+def test_a_file_that_changes_between_two_readings_is_an_error(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+    file = PictureFile(tmp_path / "a.png")
+    Image.fromarray(GRAY).save(tmp_path / "a.png")
+    with pytest.raises(PictureError, match="changed while"):
+        list(file.bands(4))

@@ -331,3 +331,32 @@ def test_a_header_that_lies_about_its_size_is_one_failed_file(tmp_path, nearest_
     path.write_bytes(data)
     report = aimanga.upscale_files(path, tmp_path / "out", model=nearest_model)
     assert report.count("failed") == 1
+
+
+PEAK = """
+import resource, sys
+from aimanga import upscale_files
+assert upscale_files(sys.argv[1], sys.argv[2], model=sys.argv[3]).exit_code == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs ru_maxrss in kilobytes")
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_the_memory_goes_with_the_width_decoder_and_encoder_included(tmp_path, nearest_model, suffix):
+    """The higher picture's result is 58 MB unpacked, the lower one's 7 MB."""
+    peaks = []
+    for height in (500, 4000):
+        noise = RNG.integers(0, 256, (height, 300, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{height}.{suffix}")
+        command = [sys.executable, "-c", PEAK, tmp_path / f"{height}.{suffix}", tmp_path / "out", nearest_model]
+        peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    assert peaks[1] - peaks[0] < 20_000
+
+
+def test_damage_is_found_before_the_work(tmp_path, nearest_model, monkeypatch):
+    whole = save(tmp_path / "whole.png", RNG.integers(0, 256, (400, 400, 3), np.uint8)).read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr("aimanga.upscale.engine.Engine.stream", None)
+    report = aimanga.upscale_files(tmp_path / "cut.png", tmp_path / "out", model=nearest_model)
+    assert "cannot be read as a picture" in report.failed[0].error

@@ -161,6 +161,21 @@ def test_an_unknown_model_is_refused():
         aimanga.upscale(Picture(RGB), "no-such-model")
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize(("scale", "strength"), [(None, 1), (None, 0.4), (2.5, 0.4), (0.5, 1), (3, 0)])
+def test_in_bands_it_is_the_same_as_at_once(monkeypatch, channels, scale, strength):
+    """Everything that streams: hidden colours, the network, its bound for alpha, the resample, the blend."""
+    array = np.dstack((smooth(90, 20), smooth(90, 20, 1)[:, :, :1]))
+    array[30:60, :, 3] = 0
+    picture = Picture.from_array(array[:, :, {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]])
+    options = {"model": FAST, "precision": "fp32", "scale": scale, "strength": strength}
+    at_once = aimanga.upscale(picture, **options).to_array()
+    monkeypatch.setattr("aimanga.upscale.stream.BAND_PIXELS", 80)
+    in_bands = aimanga.upscale(picture, **options).to_array()
+    assert np.abs(in_bands.astype(int) - at_once).max() <= 1
+    assert (in_bands != at_once).mean() < 1e-3
+
+
 def test_the_same_picture_gives_the_same_bytes():
     first, second = (aimanga.upscale(Picture(RGB), FAST).pixels for _ in range(2))
     np.testing.assert_array_equal(first, second)

@@ -1,7 +1,7 @@
 """Pictures: read, hold, write. On libvips; nothing here knows of networks."""
 
 from aimanga.images.formats import FORMATS, READABLE_SUFFIXES, Format, format_named, format_of, output_suffix
-from aimanga.images.picture import Header, Metadata, Picture, RowSource, Samples
+from aimanga.images.picture import Canvas, Header, Metadata, Picture, RowSource, Samples
 from aimanga.images.read import MAX_PIXELS, PictureFile, read
 from aimanga.images.write import DEFAULT_QUALITY, check_size, write, writing
 
@@ -10,6 +10,7 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "READABLE_SUFFIXES",
+    "Canvas",
     "Format",
     "Header",
     "Metadata",

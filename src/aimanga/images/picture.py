@@ -152,3 +152,33 @@ class Picture:
     def width(self) -> int:
         """Width in pixels."""
         return int(self.pixels.shape[1])
+
+
+class Canvas:
+    """A picture that is filled with rows, from top to bottom.
+
+    Args:
+        header: What the rows are.
+    """
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self._samples = np.empty((header.height, header.width, header.samples), header.dtype)
+        self._filled = 0
+
+    def write(self, rows: Samples) -> None:
+        """Take the next rows: h x W x samples of the header's type, alpha last."""
+        self._samples[self._filled : self._filled + len(rows)] = rows
+        self._filled += len(rows)
+
+    def picture(self) -> Picture:
+        """The picture.
+
+        Raises:
+            ValueError: Rows are missing.
+        """
+        header = self._header
+        if self._filled != header.height:
+            raise ValueError(f"{self._filled} of {header.height} rows were given")
+        alpha = self._samples[:, :, -1] if header.alpha else None
+        return Picture(self._samples[:, :, : header.colours], alpha, header.icc, header.metadata)

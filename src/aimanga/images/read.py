@@ -10,7 +10,7 @@ import pyvips
 
 from aimanga.errors import PictureError
 from aimanga.images.colour import to_working_space
-from aimanga.images.picture import Header, Metadata, Picture, Samples
+from aimanga.images.picture import Canvas, Header, Metadata, Picture, Samples
 
 MAX_PIXELS = 2**28
 """A picture of more pixels (16384 x 16384) is refused: a small file can announce a picture that fills the memory."""
@@ -73,14 +73,10 @@ def read(path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = F
         The picture, decoded.
     """
     file = PictureFile(path, max_pixels=max_pixels, first_page=first_page)
-    header = file.header
-    samples = np.empty((header.height, header.width, header.samples), header.dtype)
-    top = 0
+    canvas = Canvas(file.header)
     for rows in file.bands(256):
-        samples[top : top + len(rows)] = rows
-        top += len(rows)
-    alpha = samples[:, :, -1] if header.alpha else None
-    return Picture(samples[:, :, : header.colours], alpha, header.icc, header.metadata)
+        canvas.write(rows)
+    return canvas.picture()
 
 
 @contextmanager

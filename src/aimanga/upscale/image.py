@@ -1,7 +1,7 @@
 """Upscale one picture: gray, deep or transparent, by any factor, as strongly as wanted."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from aimanga.batch import Tick
 from aimanga.errors import UsageError
-from aimanga.images import Header, Picture, RowSource, Samples
+from aimanga.images import Canvas, Header, Picture, RowSource, Samples
 from aimanga.models import DEFAULT_MODEL, load_model
 from aimanga.tensors import from_array, to_array
 from aimanga.upscale.alpha import bleed_rows, bound_by_neighbours
@@ -53,7 +53,14 @@ def upscale(
     check_options(scale=scale, strength=strength)
     engine = load_engine(model, device, precision)
     size = output_size(picture.width, picture.height, scale or engine.model.scale)
-    return upscale_with(engine, picture, size, strength)
+    canvases: list[Canvas] = []
+
+    def open_canvas(header: Header) -> AbstractContextManager[Callable[[Samples], None]]:
+        canvases.append(Canvas(header))
+        return nullcontext(canvases[-1].write)
+
+    upscale_rows(engine, picture, size, open_canvas, strength)
+    return canvases[-1].picture()
 
 
 def check_options(*, scale: float | None, strength: float) -> None:
@@ -84,30 +91,6 @@ def load_engine(model: str | Path, device: str = "auto", precision: str = "auto"
 def _load_engine(model: str, device: str, precision: str, modified: float) -> Engine:
     place = choose_device(device)
     return Engine(load_model(model), place, choose_precision(precision, place))
-
-
-def upscale_with(engine: Engine, picture: Picture, size: tuple[int, int], strength: float = 1.0) -> Picture:
-    """Upscale a picture in memory to a given size with an engine that is ready; see `upscale_rows`."""
-    result: Picture | None = None
-
-    @contextmanager
-    def collecting(header: Header) -> Iterator[Callable[[Samples], None]]:
-        nonlocal result
-        samples = np.empty((header.height, header.width, header.samples), header.dtype)
-        done = 0
-
-        def collect(rows: Samples) -> None:
-            nonlocal done
-            samples[done : done + len(rows)] = rows
-            done += len(rows)
-
-        yield collect
-        alpha = samples[:, :, -1] if header.alpha else None
-        result = Picture(samples[:, :, : header.colours], alpha, header.icc, header.metadata)
-
-    upscale_rows(engine, picture, size, collecting, strength)
-    assert result is not None
-    return result
 
 
 Sink = Callable[[Header], AbstractContextManager[Callable[[Samples], None]]]
