@@ -57,7 +57,9 @@ def bytes_held(program: Program, height: int, width: int, band: int) -> int:
         largest = max(largest, made + 2 * read)
     held = band * width * largest
     for value, lag in needed.items():
-        rows = min(lag - behind[value] + 1, value.rate * height)
+        rows = lag - behind[value] + 1
+        rows += min(rows, band / value.rate) / 2  # of the uppermost piece up to a half is not needed any more
+        rows = min(rows, value.rate * height)
         held += int(rows * value.rate * width) * value.channels * value.dtype.itemsize
     return held
 
