@@ -22,6 +22,7 @@ class RowBuffer:
     def __init__(self) -> None:
         self.end = 0
         self._parts: deque[tuple[int, Tensor]] = deque()  # number of the first row, rows
+        self._place: Tensor | None = None
 
     def append(self, rows: Tensor) -> None:
         """Take the next rows."""
@@ -55,9 +56,18 @@ class RowBuffer:
         if self._parts:
             first, rows = self._parts[0]
             unneeded = before - first
-            # A few rows must not hold the memory of many: they move to a place of their own.
+            # A few rows must not hold the memory of many: they move to a place of their own. It is always the same one:
+            # what was there before has been forgotten by now, and small new places among large ones would let the heap
+            # grow for ever.
             if 2 * unneeded > rows.shape[2]:
-                self._parts[0] = (before, rows[:, :, unneeded:].clone())
+                self._parts[0] = (before, self._moved(rows[:, :, unneeded:]))
+
+    def _moved(self, rows: Tensor) -> Tensor:
+        if self._place is None or self._place.shape[2] < rows.shape[2]:
+            self._place = torch.empty_like(rows)
+        elif self._place.untyped_storage().data_ptr() == rows.untyped_storage().data_ptr():
+            return rows  # they are there already
+        return self._place[:, :, : rows.shape[2]].copy_(rows)
 
 
 def resize_rows(bands: Iterable[Tensor], height: int, size: tuple[int, int]) -> Iterator[Tensor]:

@@ -269,7 +269,8 @@ class _Compiler:
             if constant not in self.values and math.prod(shape[-2:]) > 1 and len(shape) > 2:
                 raise NotLocalError(f"{node.name}: a constant that varies over the picture")
         streamed = [given for given in inputs if given in self.values]
-        if node.target in ("to", "float", "contiguous") and self.seen[streamed[0]].dtype == self.seen[node].dtype:
+        same = node.target in ("to", "float", "contiguous") and self.seen[streamed[0]].dtype == self.seen[node].dtype
+        if same or isinstance(module, nn.Identity):
             self.values[node] = self.values[streamed[0]]
             return
         sources = tuple(self._single(given) for given in streamed)
