@@ -275,7 +275,7 @@ def test_a_memory_that_is_too_small_fails_that_picture_only(tmp_path, nearest_mo
     save(tmp_path / "in" / "small.png")
     save(tmp_path / "in" / "large.png", np.zeros((1000, 1000, 3), np.uint8))
     memory = psutil.virtual_memory()
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory._replace(available=10**8))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory._replace(available=51 * 10**6))
     report = aimanga.upscale_files(tmp_path / "in", tmp_path / "out", model=nearest_model)
     assert {record.file.name: record.status for record in report.records} == {
         "large.png": "failed",
