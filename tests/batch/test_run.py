@@ -63,19 +63,26 @@ def test_a_worker_that_dies_costs_only_its_own_file(tmp_path):
 def start(tmp_path, workers):
     command = [sys.executable, "-m", "tests.batch.works", tmp_path, str(workers), *NAMES]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
-    log = tmp_path / "log"
     deadline = time.monotonic() + 60
-    while not log.exists() or log.read_text().count("\n") < 3:
+    while len(finished(tmp_path)) < 3:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     return process
 
 
-def assert_everything_was_made_once(tmp_path):
+def finished(tmp_path):
+    """The time at which each result that is there was made."""
+    return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("[!.]*")}
+
+
+def assert_the_same_call_makes_just_what_is_missing(tmp_path, process, workers):
+    before = finished(tmp_path)
+    assert 3 <= len(before) < len(NAMES)
+    subprocess.run([*process.args[:4], str(workers), *NAMES], cwd=ROOT, check=True)
     assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == {
         name: f"content of {name}" for name in NAMES
     }
-    assert Counter((tmp_path / "log").read_text().split()) == Counter(NAMES)
+    assert before.items() <= finished(tmp_path).items(), "what was finished has been made again"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -86,10 +93,7 @@ def test_after_kill_9_the_same_call_makes_just_what_is_missing(tmp_path, workers
     process.wait()
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == [], "workers have outlived their parent"
-    finished = {path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")}
-    assert 3 <= len(finished) < len(NAMES)
-    subprocess.run([*process.args[:4], str(workers), *NAMES], cwd=ROOT, check=True)
-    assert_everything_was_made_once(tmp_path)
+    assert_the_same_call_makes_just_what_is_missing(tmp_path, process, workers)
     lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
     assert Counter(line["status"] for line in lines)["skipped"] >= 3
 
@@ -102,11 +106,8 @@ def test_ctrl_c_stops_within_two_seconds_and_keeps_what_is_done(tmp_path, worker
     _, errors = process.communicate(timeout=30)
     assert time.monotonic() - begin < 2
     assert b"KeyboardInterrupt" in errors
-    made = [path.name for path in (tmp_path / "out").iterdir()]
-    assert 3 <= len(made) < len(NAMES)
-    assert not any(name.startswith(".") for name in made)
-    subprocess.run([*process.args[:4], str(workers), *NAMES], cwd=ROOT, check=True)
-    assert_everything_was_made_once(tmp_path)
+    assert not list((tmp_path / "out").glob(".*")), "something half-written is left"
+    assert_the_same_call_makes_just_what_is_missing(tmp_path, process, workers)
 
 
 def test_names_that_nobody_likes(tmp_path):

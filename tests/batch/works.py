@@ -29,8 +29,6 @@ def slow_copy(source, target, tick):
         part.write_bytes(source.read_bytes()[:1])
         time.sleep(0.15)
         part.write_bytes(source.read_bytes())
-    with (target.parent.parent / "log").open("a") as log:
-        log.write(f"{source.name}\n")
     return {}
 
 
