@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
+from aimanga import weights
 from aimanga.errors import ModelError
-from aimanga.models.checkpoint import named_by_order, read_state
-from aimanga.models.detect import build_network
+from aimanga.models.checkpoint import named_by_order, read_info, read_state
+from aimanga.models.detect import GENERATORS, build_network
 from aimanga.models.ncnn import read_ncnn
-from aimanga.weights import packaged, sha256_of
 
 DEFAULT_MODEL = "realesrgan-x4plus"
 """What is used where no model is named."""
@@ -30,11 +30,29 @@ class NcnnWeights:
     param_sha256: str
     bin_sha256: str
 
+    def read(self) -> tuple[dict[str, Tensor], str]:
+        """Read the tensors, and tell the digest of their file; raises `ModelError` where it is missing or damaged."""
+        return named_by_order(read_ncnn(*self.locate()), self.stem), self.bin_sha256
+
     def locate(self) -> tuple[Path, Path]:
         """Find and verify the `.param` and the `.bin` file; raises `ModelError` where one is missing or damaged."""
-        param = packaged(self.package, f"{self.stem}.param", distribution=self.distribution, sha256=self.param_sha256)
-        binary = packaged(self.package, f"{self.stem}.bin", distribution=self.distribution, sha256=self.bin_sha256)
+        param, binary = (
+            weights.packaged(self.package, f"{self.stem}.{suffix}", distribution=self.distribution, sha256=sha256)
+            for suffix, sha256 in (("param", self.param_sha256), ("bin", self.bin_sha256))
+        )
         return param, binary
+
+
+@dataclass(frozen=True)
+class FetchedWeights:
+    """A published file that is not shipped: `aimanga weights fetch` gets it, `aimanga weights add` takes it."""
+
+    name: str
+
+    def read(self) -> tuple[dict[str, Tensor], str]:
+        """Read the tensors, and tell the digest of their file; raises `ModelError` where it is missing or damaged."""
+        path = weights.find(self.name)
+        return read_state(path), weights.sha256_of(path)
 
 
 @dataclass(frozen=True)
@@ -58,7 +76,7 @@ class Model:
     scale: int
     network: str
     parameters: Mapping[str, int]
-    weights: NcnnWeights
+    weights: NcnnWeights | FetchedWeights
     license: str
     training_data: str
     source: str
@@ -74,6 +92,7 @@ class LoadedModel:
         network_scale: The factor by which the network itself upscales.
         scale: The factor that the model is made for.
         license: The licence of the weights; None where the file does not say.
+        training_data: What it was trained on; None where the file does not say.
         sha256: The digest of the file that holds the weights.
     """
 
@@ -82,6 +101,7 @@ class LoadedModel:
     network_scale: int
     scale: int
     license: str | None
+    training_data: str | None
     sha256: str
 
 
@@ -192,6 +212,50 @@ MODELS: tuple[Model, ...] = (
         training_data="DIV2K, Flickr2K",
         source=_REALSR,
     ),
+    Model(
+        name="realesrgan-x2plus",
+        purpose="photos of unknown quality, twice as large",
+        scale=2,
+        network="RRDBNet",
+        parameters={"features": 64, "blocks": 23, "growth": 32, "scale": 2},
+        weights=FetchedWeights("realesrgan-x2plus"),
+        license=_BSD3,
+        training_data="DIV2K, Flickr2K, OutdoorSceneTraining",
+        source=_REALESRGAN,
+    ),
+    Model(
+        name="realesrnet-x4plus",
+        purpose="photos, smoother and truer: trained without a discriminator",
+        scale=4,
+        network="RRDBNet",
+        parameters={"features": 64, "blocks": 23, "growth": 32, "scale": 4},
+        weights=FetchedWeights("realesrnet-x4plus"),
+        license=_BSD3,
+        training_data="DIV2K, Flickr2K, OutdoorSceneTraining",
+        source=_REALESRGAN,
+    ),
+    Model(
+        name="realesr-general-x4v3",
+        purpose="photos, small and fast",
+        scale=4,
+        network="SRVGGNetCompact",
+        parameters={"features": 64, "convs": 32, "scale": 4},
+        weights=FetchedWeights("realesr-general-x4v3"),
+        license=_BSD3,
+        training_data="not published",
+        source=_REALESRGAN,
+    ),
+    Model(
+        name="realesr-general-wdn-x4v3",
+        purpose="its partner that leaves noise: blend the two",
+        scale=4,
+        network="SRVGGNetCompact",
+        parameters={"features": 64, "convs": 32, "scale": 4},
+        weights=FetchedWeights("realesr-general-wdn-x4v3"),
+        license=_BSD3,
+        training_data="not published",
+        source=_REALESRGAN,
+    ),
 )
 
 
@@ -214,25 +278,24 @@ def load_model(model: str | Path) -> LoadedModel:
     if not path.exists() and path.suffix == "":
         names = ", ".join(entry.name for entry in MODELS)
         raise ModelError(f"{model}: no model of this name, and no such file. Known are: {names}")
-    network = build_network(read_state(path), str(path))
+    info = read_info(path)
+    network = build_network(read_state(path), str(path), info)
+    if not isinstance(network, GENERATORS):
+        raise ModelError(f"{path}: this is a {type(network).__name__}, which makes no pictures")
     if network.in_channels != 3 or network.out_channels != 3:
         raise ModelError(
             f"{path}: this network takes {network.in_channels} channels and gives {network.out_channels}; "
             "pictures need one from RGB to RGB"
         )
     # The tensors of an ncnn pair are in its .bin, whichever of the two files was named.
-    weights = path.with_suffix(".bin") if path.suffix.lower() == ".param" else path
-    scale = _scale_of(network)
-    return LoadedModel(str(path), network, scale, scale, None, sha256_of(weights))
+    holder = path.with_suffix(".bin") if path.suffix.lower() == ".param" else path
+    license_, data = (info.license, info.training_data) if info else (None, None)
+    scale = info.scale if info and info.scale else network.scale
+    return LoadedModel(str(path), network, network.scale, scale, license_, data, weights.sha256_of(holder))
 
 
 def _load_entry(entry: Model) -> LoadedModel:
-    state = named_by_order(read_ncnn(*entry.weights.locate()), entry.name)
+    state, digest = entry.weights.read()
     network = build_network(state, entry.name)
-    return LoadedModel(entry.name, network, _scale_of(network), entry.scale, entry.license, entry.weights.bin_sha256)
-
-
-def _scale_of(network: nn.Module) -> int:
-    scale = network.scale
-    assert isinstance(scale, int)  # every network of detect.py has one
-    return scale
+    assert isinstance(network, GENERATORS)
+    return LoadedModel(entry.name, network, network.scale, entry.scale, entry.license, entry.training_data, digest)

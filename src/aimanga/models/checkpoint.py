@@ -1,19 +1,128 @@
-"""Read weight files of the formats that are in use. No file is ever given the chance to run code."""
+"""Write checkpoints, and read weight files of the formats that are in use.
 
+No file is ever given the chance to run code.
+"""
+
+import json
 import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
+from aimanga.atomic import replacing
 from aimanga.errors import ModelError
 from aimanga.models.ncnn import NcnnLayer, read_ncnn
 
 # Where training frameworks put the generator in a checkpoint, the best choice first.
 _WRAPPERS = ("params_ema", "params", "state_dict")
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint of this project says about itself.
+
+    Attributes:
+        network: The class of the network.
+        options: The arguments to build it with.
+        scale: The factor that the model is made for; None for a network that makes no pictures.
+        license: The licence of the weights, as an SPDX identifier; None where it is not known.
+        training_data: What it was trained on; None where that is not known.
+        recipe: The recipe that it was trained with, as TOML; None for none.
+        parent: What it was made from: names and digests; None where it began with random numbers.
+        versions: The versions of the programs that wrote it.
+    """
+
+    network: str
+    options: Mapping[str, int | str]
+    scale: int | None = None
+    license: str | None = None
+    training_data: str | None = None
+    recipe: str | None = None
+    parent: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+_TEXTS = ("license", "training_data", "recipe", "parent")
+
+
+def save_checkpoint(
+    path: Path,
+    network: nn.Module,
+    *,
+    scale: int | None = None,
+    license: str | None = None,
+    training_data: str | None = None,
+    recipe: str | None = None,
+    parent: str | None = None,
+) -> None:
+    """Write a network as `.safetensors`, with all that is needed to build it again and to know what it is.
+
+    Args:
+        path: The file to make or replace; its folder must exist.
+        network: A network of `aimanga.models`.
+        scale: As in `CheckpointInfo`, like all that follow.
+        license: The licence of the weights.
+        training_data: What it was trained on.
+        recipe: What it was trained with.
+        parent: What it was made from.
+    """
+    versions = {name: version(name) for name in ("aimanga", "torch")}
+    metadata = {
+        "format": "pt",  # which libraries read this file
+        "aimanga.network": type(network).__name__,
+        "aimanga.options": json.dumps(network.options),
+        "aimanga.versions": json.dumps(versions),
+    }
+    texts = {"license": license, "training_data": training_data, "recipe": recipe, "parent": parent}
+    metadata |= {f"aimanga.{name}": text for name, text in texts.items() if text is not None}
+    if scale is not None:
+        metadata["aimanga.scale"] = str(scale)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with replacing(path) as part:
+        save_file(state, part, metadata)
+
+
+def read_info(path: Path) -> CheckpointInfo | None:
+    """Read what a file says about itself.
+
+    Args:
+        path: A weight file of any kind.
+
+    Returns:
+        The information; None where the file is no checkpoint of this project.
+
+    Raises:
+        ModelError: The file is a `.safetensors` file that is missing or damaged, or its information is.
+    """
+    if path.suffix.lower() != ".safetensors":
+        return None
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such weight file")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: this .safetensors file is damaged: {error}") from error
+    if "aimanga.network" not in metadata:
+        return None
+    try:
+        options = json.loads(metadata["aimanga.options"])
+        versions = json.loads(metadata.get("aimanga.versions", "{}"))
+        scale = int(metadata["aimanga.scale"]) if "aimanga.scale" in metadata else None
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: what it says about itself is damaged: {error!r}") from error
+    if not isinstance(options, dict) or not all(isinstance(value, int | str) for value in options.values()):
+        raise ModelError(f"{path}: what it says about itself is damaged: its network's options are {options!r}")
+    if not isinstance(versions, dict) or (scale is not None and not 1 <= scale <= 16):
+        raise ModelError(f"{path}: what it says about itself is damaged: scale {scale}, versions {versions!r}")
+    texts = {name: metadata.get(f"aimanga.{name}") for name in _TEXTS}
+    return CheckpointInfo(metadata["aimanga.network"], options, scale, **texts, versions=versions)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

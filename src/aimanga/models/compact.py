@@ -23,6 +23,7 @@ class SRVGGNetCompact(nn.Module):
 
     def __init__(self, *, channels: int = 3, features: int = 64, convs: int = 16, scale: int = 4) -> None:
         super().__init__()
+        self.options = {"channels": channels, "features": features, "convs": convs, "scale": scale}
         self.scale = scale
         self.size_multiple = 1
         self.in_channels = self.out_channels = channels

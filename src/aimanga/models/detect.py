@@ -8,19 +8,34 @@ import torch
 from torch import Tensor, nn
 
 from aimanga.errors import ModelError
+from aimanga.models.checkpoint import CheckpointInfo
 from aimanga.models.compact import SRVGGNetCompact
-from aimanga.models.rrdbnet import RRDBNet
+from aimanga.models.discriminator import UNetDiscriminator
+from aimanga.models.discriminator_sn import UNetDiscriminatorSN
+from aimanga.models.rrdbnet import Attention, RRDBNet
+
+GENERATORS = (RRDBNet, SRVGGNetCompact)
+"""The networks that make pictures."""
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "RRDBNet": RRDBNet,
+    "SRVGGNetCompact": SRVGGNetCompact,
+    "UNetDiscriminator": UNetDiscriminator,
+    "UNetDiscriminatorSN": UNetDiscriminatorSN,
+}
+"""The networks that a checkpoint can hold, by the name under which it says so."""
 
 
-def build_network(state: Mapping[str, Tensor], origin: str) -> nn.Module:
+def build_network(state: Mapping[str, Tensor], origin: str, info: CheckpointInfo | None = None) -> nn.Module:
     """Build the network that a state dict is of, with these weights in it.
 
-    Known are `RRDBNet` (under Real-ESRGAN's names and both older ESRGAN ones) and `SRVGGNetCompact`. Number
-    of blocks, features, growth, channels and scale follow from the tensors.
+    Known are those of `NETWORKS`; `RRDBNet` under Real-ESRGAN's names and both older ESRGAN ones. Where the file does
+    not tell the network's options, they follow from the tensors.
 
     Args:
         state: Name to tensor, any floating type.
         origin: Where the tensors come from, for error messages.
+        info: What the file says about its network; None where it says nothing.
 
     Returns:
         The network in float32, in evaluation mode.
@@ -29,20 +44,40 @@ def build_network(state: Mapping[str, Tensor], origin: str) -> nn.Module:
         ModelError: The network is not known, or tensors are missing, superfluous or of a wrong shape.
     """
     state = _modern_names(state)
-    describe = next((read for first_tensor, read in _KNOWN.items() if first_tensor in state), None)
-    if describe is None:
-        raise ModelError(
-            f"{origin}: this is not a network known here (RRDBNet, SRVGGNetCompact). Found {_inventory(state)}"
-        )
+    if info is not None:
+        describe = _described_by(info, state, origin)
+    else:
+        found = next((read for first_tensor, read in _KNOWN.items() if first_tensor in state), None)
+        if found is None:
+            raise ModelError(
+                f"{origin}: this is not a network known here ({', '.join(NETWORKS)}). Found {_inventory(state)}"
+            )
+        describe = found
     # On the meta device nothing is initialised: faster, and the global random state stays as it was.
     try:
         with torch.device("meta"):
             network = describe(state)
-    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ModelError(f"{origin}: the tensors do not fit together ({error}). Found {_inventory(state)}") from error
     _check(network, state, origin)
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
     return network.eval()
+
+
+def _described_by(
+    info: CheckpointInfo, state: Mapping[str, Tensor], origin: str
+) -> Callable[[Mapping[str, Tensor]], nn.Module]:
+    kind = NETWORKS.get(info.network)
+    if kind is None:
+        raise ModelError(
+            f"{origin}: it says that it is a {info.network}, which is not a network known here ({', '.join(NETWORKS)})"
+        )
+    # A number that no tensor accounts for would have a network of that size built before it is found out.
+    largest = max([len(state), *(size for tensor in state.values() for size in tensor.shape)])
+    for name, value in info.options.items():
+        if isinstance(value, int) and value > largest:
+            raise ModelError(f"{origin}: it says that its network has {name} {value}, which its tensors do not show")
+    return lambda state: kind(**info.options)
 
 
 def _describe_rrdbnet(state: Mapping[str, Tensor]) -> nn.Module:
@@ -57,6 +92,8 @@ def _describe_rrdbnet(state: Mapping[str, Tensor]) -> nn.Module:
         features=features,
         blocks=_count(state, r"body\.(\d+)\."),
         growth=state["body.0.rdb1.conv1.weight"].shape[0],
+        attention=next((kind for kind, first in _ATTENTION_TENSORS.items() if first in state), "none"),
+        upsampler="pixelshuffle" if state["conv_up1.weight"].shape[0] == 4 * features else "nearest",
     )
 
 
@@ -71,9 +108,26 @@ def _describe_compact(state: Mapping[str, Tensor]) -> nn.Module:
     )
 
 
+def _describe_discriminator(state: Mapping[str, Tensor]) -> nn.Module:
+    features, channels = state["conv_first.parametrizations.weight.original"].shape[:2]
+    return UNetDiscriminator(in_channels=channels, features=features)
+
+
+def _describe_discriminator_sn(state: Mapping[str, Tensor]) -> nn.Module:
+    features, channels = state["conv0.weight"].shape[:2]
+    return UNetDiscriminatorSN(in_channels=channels, features=features)
+
+
+_ATTENTION_TENSORS: dict[Attention, str] = {
+    "pixel": "body.0.attention.per_pixel.weight",
+    "channel": "body.0.attention.per_channel.weight",
+}
+
 # The tensor that gives a network away, and how its parameters are read off.
 _KNOWN: dict[str, Callable[[Mapping[str, Tensor]], nn.Module]] = {
     "conv_first.weight": _describe_rrdbnet,
+    "conv1.weight_orig": _describe_discriminator_sn,
+    "down1.norm.weight": _describe_discriminator,
     "body.0.weight": _describe_compact,
 }
 

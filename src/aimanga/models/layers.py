@@ -23,6 +23,22 @@ class Conv3x3(nn.Conv2d):
         return super().forward(x.to(self.weight.dtype))
 
 
+class Conv1x1(nn.Conv2d):
+    """A convolution that mixes the channels of each pixel by itself.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the channels of N x C x H x W of any floating type into the type of the weights."""
+        return super().forward(x.to(self.weight.dtype))
+
+
 class PReLU(nn.PReLU):
     """A leaky rectifier with a learned slope for each channel.
 

@@ -1,0 +1,95 @@
+"""The multi-scale U-Net discriminator of the Aimanga method.
+
+Sources: E. Schönfeld et al., "A U-Net Based Discriminator for Generative Adversarial Networks", CVPR 2020,
+arXiv:2002.12655; P. Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017,
+arXiv:1611.07004 (decisions for patches); T. Miyato et al., "Spectral Normalization for Generative Adversarial
+Networks", ICLR 2018, arXiv:1802.05957; D. Ulyanov et al., "Instance Normalization", arXiv:1607.08022; A. Odena et al.,
+"Deconvolution and Checkerboard Artifacts", Distill 2016, doi:10.23915/distill.00003.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+class UNetDiscriminator(nn.Module):
+    """Tells real pictures from made ones, pixel by pixel and patch by patch.
+
+    Three strided convolutions halve the resolution, three transposed ones double it again, and each level of the
+    decoder is added to the encoder's of the same size. The kernels that change the resolution are 4 x 4 with stride
+    2: every pixel is covered by the same number of taps, so no checkerboard arises. All convolutions but those that
+    make the logits have spectral normalization, those that change the resolution instance normalization too. Only
+    the innermost level has none: of the smallest crop one pixel is left there, which has no variance.
+
+    Args:
+        in_channels: Channels of the pictures.
+        features: Channels at full resolution; they double with each halving.
+    """
+
+    def __init__(self, *, in_channels: int = 3, features: int = 64) -> None:
+        super().__init__()
+        self.options = {"in_channels": in_channels, "features": features}
+        self.in_channels = in_channels
+        self.size_multiple = 8
+        self.conv_first = spectral_norm(nn.Conv2d(in_channels, features, 3, padding=1))
+        self.down1 = _Down(features, 2 * features)
+        self.down2 = _Down(2 * features, 4 * features)
+        self.down3 = spectral_norm(nn.Conv2d(4 * features, 8 * features, 4, stride=2, padding=1))
+        self.up3 = _Up(8 * features, 4 * features)
+        self.up2 = _Up(4 * features, 2 * features)
+        self.up1 = _Up(2 * features, features)
+        self.conv1 = spectral_norm(nn.Conv2d(features, features, 3, padding=1))
+        self.conv2 = spectral_norm(nn.Conv2d(features, features, 3, padding=1))
+        self.logits_quarter = nn.Conv2d(4 * features, 1, 3, padding=1)
+        self.logits_half = nn.Conv2d(2 * features, 1, 3, padding=1)
+        self.logits_full = nn.Conv2d(features, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Judge a batch.
+
+        Args:
+            x: N x in_channels x H x W, range [0, 1]; H and W are multiples of 8.
+
+        Returns:
+            Logits, positive where it looks real: N x 1 x H x W, N x 1 x H/2 x W/2, and N x 1 x H/4 x W/4.
+
+        Raises:
+            ValueError: H or W is no multiple of 8.
+        """
+        if x.shape[2] % 8 or x.shape[3] % 8:
+            raise ValueError(f"the discriminator takes crops with sides of multiples of 8, not {x.shape[2:]}")
+        full = F.leaky_relu(self.conv_first(x), 0.2)
+        half = self.down1(full)
+        quarter = self.down2(half)
+        inner = F.leaky_relu(self.down3(quarter), 0.2)
+        quarter = quarter + self.up3(inner)
+        half = half + self.up2(quarter)
+        full = full + self.up1(half)
+        full = F.leaky_relu(self.conv1(full), 0.2)
+        full = F.leaky_relu(self.conv2(full), 0.2)
+        return self.logits_full(full), self.logits_half(half), self.logits_quarter(quarter)
+
+
+class _Down(nn.Module):
+    """Halve the resolution."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        # A bias would be taken away by the normalization that follows.
+        self.conv = spectral_norm(nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False))
+        self.norm = nn.InstanceNorm2d(out_channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.conv(x)), 0.2)
+
+
+class _Up(nn.Module):
+    """Double the resolution."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = spectral_norm(nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False))
+        self.norm = nn.InstanceNorm2d(out_channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.conv(x)), 0.2)
