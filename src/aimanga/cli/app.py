@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 import aimanga
+from aimanga.cli.export import export
 from aimanga.cli.models import models
 from aimanga.cli.upscale import upscale
+from aimanga.cli.weights import weights
 from aimanga.errors import AimangaError
 
 WRONG_USAGE = 2
@@ -23,7 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(upscale)
-app.command()(models)
+app.add_typer(models, name="models")
+app.add_typer(weights, name="weights")
+app.command()(export)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from aimanga import weights
 from aimanga.errors import ModelError
 from aimanga.models.checkpoint import named_by_order, read_info, read_state
-from aimanga.models.detect import GENERATORS, build_network
+from aimanga.models.detect import Generator, build_network
 from aimanga.models.ncnn import read_ncnn
 
 DEFAULT_MODEL = "realesrgan-x4plus"
@@ -30,6 +31,11 @@ class NcnnWeights:
     param_sha256: str
     bin_sha256: str
 
+    @property
+    def present(self) -> bool:
+        """Whether the package is installed."""
+        return find_spec(self.package) is not None
+
     def read(self) -> tuple[dict[str, Tensor], str]:
         """Read the tensors, and tell the digest of their file; raises `ModelError` where it is missing or damaged."""
         return named_by_order(read_ncnn(*self.locate()), self.stem), self.bin_sha256
@@ -48,6 +54,11 @@ class FetchedWeights:
     """A published file that is not shipped: `aimanga weights fetch` gets it, `aimanga weights add` takes it."""
 
     name: str
+
+    @property
+    def present(self) -> bool:
+        """Whether the file has been fetched."""
+        return weights.weight_file(self.name).path.is_file()
 
     def read(self) -> tuple[dict[str, Tensor], str]:
         """Read the tensors, and tell the digest of their file; raises `ModelError` where it is missing or damaged."""
@@ -94,15 +105,19 @@ class LoadedModel:
         license: The licence of the weights; None where the file does not say.
         training_data: What it was trained on; None where the file does not say.
         sha256: The digest of the file that holds the weights.
+        parent: What it was made from; None where the file does not say.
+        recipe: The recipe that it was trained with; None where the file does not say.
     """
 
     name: str
-    network: nn.Module
+    network: Generator
     network_scale: int
     scale: int
     license: str | None
     training_data: str | None
     sha256: str
+    parent: str | None = None
+    recipe: str | None = None
 
 
 def _realesrgan(stem: str, param_sha256: str, bin_sha256: str) -> NcnnWeights:
@@ -280,7 +295,7 @@ def load_model(model: str | Path) -> LoadedModel:
         raise ModelError(f"{model}: no model of this name, and no such file. Known are: {names}")
     info = read_info(path)
     network = build_network(read_state(path), str(path), info)
-    if not isinstance(network, GENERATORS):
+    if not isinstance(network, Generator):
         raise ModelError(f"{path}: this is a {type(network).__name__}, which makes no pictures")
     if network.in_channels != 3 or network.out_channels != 3:
         raise ModelError(
@@ -288,14 +303,17 @@ def load_model(model: str | Path) -> LoadedModel:
             "pictures need one from RGB to RGB"
         )
     # The tensors of an ncnn pair are in its .bin, whichever of the two files was named.
-    holder = path.with_suffix(".bin") if path.suffix.lower() == ".param" else path
-    license_, data = (info.license, info.training_data) if info else (None, None)
-    scale = info.scale if info and info.scale else network.scale
-    return LoadedModel(str(path), network, network.scale, scale, license_, data, weights.sha256_of(holder))
+    digest = weights.sha256_of(path.with_suffix(".bin") if path.suffix.lower() == ".param" else path)
+    if info is None:
+        return LoadedModel(str(path), network, network.scale, network.scale, None, None, digest)
+    scale = info.scale or network.scale
+    return LoadedModel(
+        str(path), network, network.scale, scale, info.license, info.training_data, digest, info.parent, info.recipe
+    )
 
 
 def _load_entry(entry: Model) -> LoadedModel:
     state, digest = entry.weights.read()
     network = build_network(state, entry.name)
-    assert isinstance(network, GENERATORS)
+    assert isinstance(network, Generator)
     return LoadedModel(entry.name, network, network.scale, entry.scale, entry.license, entry.training_data, digest)

@@ -57,11 +57,11 @@ def convert(network: RRDBNet, variant: Variant) -> RRDBNet:
         ModelError: The variant cannot give the same pictures: training has made use of what it lacks.
     """
     state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    if variant.upsampler != network.options["upsampler"]:
+    if variant.upsampler != network.upsampler:
         change = _shuffled if variant.upsampler == "pixelshuffle" else _unshuffled
         for name in ("conv_up1", "conv_up2"):
             state.update(change(name, state[f"{name}.weight"], state[f"{name}.bias"]))
-    if variant.attention != network.options["attention"]:
+    if variant.attention != network.attention:
         state = _without_attention(state)
     options = network.options | {"attention": variant.attention, "upsampler": variant.upsampler}
     with torch.device("meta"):

@@ -14,7 +14,7 @@ from aimanga.models.discriminator import UNetDiscriminator
 from aimanga.models.discriminator_sn import UNetDiscriminatorSN
 from aimanga.models.rrdbnet import Attention, RRDBNet
 
-GENERATORS = (RRDBNet, SRVGGNetCompact)
+Generator = RRDBNet | SRVGGNetCompact
 """The networks that make pictures."""
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
@@ -60,7 +60,8 @@ def build_network(state: Mapping[str, Tensor], origin: str, info: CheckpointInfo
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ModelError(f"{origin}: the tensors do not fit together ({error}). Found {_inventory(state)}") from error
     _check(network, state, origin)
-    network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
+    # Copies: tensors of a file can lie at odd addresses, and some kernels sum up in another order there.
+    network.load_state_dict({name: tensor.to(torch.float32, copy=True) for name, tensor in state.items()}, assign=True)
     return network.eval()
 
 

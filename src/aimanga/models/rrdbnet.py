@@ -174,6 +174,7 @@ class RRDBNet(nn.Module):
             raise ValueError(f"RRDBNet's attention is none, pixel or channel, not {attention}")
         if upsampler not in get_args(Upsampler):
             raise ValueError(f"RRDBNet's upsampler is nearest or pixelshuffle, not {upsampler}")
+        self.attention, self.upsampler = attention, upsampler
         self.options: dict[str, int | str] = {
             "in_channels": in_channels, "out_channels": out_channels, "scale": scale,
             "features": features, "blocks": blocks, "growth": growth, "attention": attention, "upsampler": upsampler,
@@ -185,7 +186,6 @@ class RRDBNet(nn.Module):
         self.body = nn.Sequential(*(RRDB(features, growth, attention) for _ in range(blocks)))
         self.conv_body = Conv3x3(features, features)
         phases = 4 if upsampler == "pixelshuffle" else 1
-        self.shuffles = phases == 4
         self.conv_up1 = Conv3x3(features, phases * features)
         self.conv_up2 = Conv3x3(features, phases * features)
         self.conv_hr = Conv3x3(features, features)
@@ -205,7 +205,7 @@ class RRDBNet(nn.Module):
         shallow = self.conv_first(F.pixel_unshuffle(x, self.size_multiple)).to(x.dtype)
         features = shallow + self.conv_body(self.body(shallow))
         for conv in (self.conv_up1, self.conv_up2):
-            if self.shuffles:
+            if self.upsampler == "pixelshuffle":
                 features = F.pixel_shuffle(F.leaky_relu(conv(features), 0.2), 2)
             else:
                 features = F.leaky_relu(conv(F.interpolate(features, scale_factor=2, mode="nearest")), 0.2)
