@@ -4,12 +4,15 @@ import sys
 
 import aimanga
 
-HEAVY = ("torch", "numpy", "pyvips", "safetensors")
+HEAVY = ("torch", "numpy", "pyvips", "safetensors", "pooch", "requests")
 
 
 def test_help_imports_nothing_heavy():
     """What makes `--help` answer at once."""
-    for arguments in (["--help"], ["upscale", "--help"], ["models", "--help"], ["--version"]):
+    for arguments in (
+        ["--help"], ["upscale", "--help"], ["models", "--help"], ["models", "blend", "--help"], ["weights", "--help"],
+        ["export", "--help"], ["--version"],
+    ):  # fmt: skip
         code = f"""
 import sys
 from aimanga.cli import main

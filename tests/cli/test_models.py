@@ -1,12 +1,37 @@
-from aimanga.models import MODELS
+import re
+
+import pytest
+import torch
+
+from aimanga.models import MODELS, RRDBNet, save_checkpoint
+
+
+@pytest.fixture(autouse=True)
+def empty_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIMANGA_WEIGHTS", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    def save(name, **about):
+        torch.manual_seed(len(name))
+        save_checkpoint(tmp_path / name, RRDBNet(features=8, blocks=1, growth=4), **about)
+        return tmp_path / name
+
+    return save
+
+
+def in_one_line(text):
+    return re.sub(r"\s+", " ", text)
 
 
 def test_every_model_is_listed_with_its_licence(aimanga_cli):
     lines = aimanga_cli("models").stdout.splitlines()
     for model in MODELS:
-        line = next(line for line in lines if line.startswith(model.name))
+        line = next(line for line in lines if line.startswith(f"{model.name} "))
         assert model.license in line
         assert f"x{model.scale}" in line
+        assert ("here" if model.weights.present else "absent") in line
     assert sum("(default)" in line for line in lines) == 1
 
 
@@ -14,3 +39,41 @@ def test_details_on_request(aimanga_cli):
     shown = aimanga_cli("models", "--verbose").stdout
     assert "RRDBNet" in shown
     assert "Flickr2K" in shown.replace("\n", "")
+
+
+def test_show_tells_what_a_network_costs_and_where_it_comes_from(aimanga_cli, tiny):
+    shown = in_one_line(aimanga_cli("models", "show", "realesrgan-x4plus").stdout)
+    for fact in ("16.70 M", "17.9 M for each pixel", "699 x 699 pixels", "BSD-3-Clause", "blocks 23"):
+        assert fact in shown
+    path = tiny("a.safetensors", license="CC0-1.0", training_data="my photos", parent="chance", recipe="none")
+    shown = in_one_line(aimanga_cli("models", "show", path).stdout)
+    for fact in ("features 8", "CC0-1.0", "my photos", "chance"):
+        assert fact in shown
+
+
+def test_blend_and_export_make_models_that_can_be_shown(aimanga_cli, tiny, tmp_path):
+    blended, exported = tmp_path / "blended.safetensors", tmp_path / "exported.pth"
+    result = aimanga_cli(
+        "models", "blend", tiny("a.safetensors"), tiny("bb.safetensors"), "--alpha", "0.7", "-o", blended
+    )
+    assert result.returncode == 0, result.stderr
+    assert "0.3 " in result.stdout and "0.7 " in result.stdout
+    result = aimanga_cli("export", blended, "-o", exported)
+    assert result.returncode == 0, result.stderr
+    assert "attention none, upsampler nearest" in result.stdout
+    assert "RRDBNet" in aimanga_cli("models", "show", exported).stdout
+
+
+def test_wrong_usage_is_2_and_says_why(aimanga_cli, tiny, tmp_path):
+    path = tiny("a.safetensors")
+    for arguments, message in (
+        (["models", "show", "nothing"], "no model of this name"),
+        (["models", "show", "realesrgan-x2plus"], "aimanga weights fetch realesrgan-x2plus"),
+        (["models", "blend", path, path, "--alpha", "2", "-o", tmp_path / "c.safetensors"], "between 0 and 1"),
+        (["export", path, "-o", tmp_path / "a.onnx", "--preset", "other"], "known are realesrgan, aimanga"),
+        (["export", path, "-o", tmp_path / "a.txt"], "exported as"),
+    ):
+        result = aimanga_cli(*arguments)
+        assert result.returncode == 2
+        assert message in in_one_line(result.stderr)
+        assert "Traceback" not in result.stderr

@@ -1,15 +1,19 @@
+import dataclasses
 import shutil
 
 import pytest
 import torch
 
+from aimanga import weights
 from aimanga.errors import ModelError
 from aimanga.models import DEFAULT_MODEL, MODELS, RRDBNet, SRVGGNetCompact, catalog, load_model
 
 NETWORKS = {"RRDBNet": RRDBNet, "SRVGGNetCompact": SRVGGNetCompact}
+PACKAGED = [entry for entry in MODELS if isinstance(entry.weights, catalog.NcnnWeights)]
+FETCHED = [entry for entry in MODELS if isinstance(entry.weights, catalog.FetchedWeights)]
 
 
-@pytest.mark.parametrize("entry", MODELS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", PACKAGED, ids=lambda entry: entry.name)
 def test_every_entry_loads_and_is_what_it_says(entry):
     loaded = load_model(entry.name)
     with torch.device("meta"):
@@ -24,7 +28,27 @@ def test_every_entry_loads_and_is_what_it_says(entry):
     assert all(torch.isfinite(p).all() for p in loaded.network.parameters())
 
 
-@pytest.mark.parametrize("entry", MODELS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", FETCHED, ids=lambda entry: entry.name)
+def test_what_is_to_be_fetched_loads_once_it_is_there(entry, tmp_path, monkeypatch):
+    """Random weights in the published layout stand for the published file, which cannot be shipped."""
+    monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
+    assert not entry.weights.present
+    with pytest.raises(ModelError, match=f"aimanga weights fetch {entry.weights.name}"):
+        load_model(entry.name)
+    network = NETWORKS[entry.network](**entry.parameters)
+    known = weights.weight_file(entry.weights.name)
+    torch.save({"params_ema" if entry.network == "RRDBNet" else "params": network.state_dict()}, known.path)
+    digest = weights.sha256_of(known.path)
+    monkeypatch.setattr(weights, "WEIGHT_FILES", (dataclasses.replace(known, sha256=digest),))
+    assert entry.weights.present
+    loaded = load_model(entry.name)
+    assert (loaded.scale, loaded.license, loaded.sha256) == (entry.scale, entry.license, digest)
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in loaded.network.state_dict().items())
+    # The published files are as large as their tensors, and a little more.
+    assert abs(known.path.stat().st_size - known.size) < 0.02 * known.size
+
+
+@pytest.mark.parametrize("entry", PACKAGED, ids=lambda entry: entry.name)
 def test_every_network_keeps_the_mean_colour_of_a_flat_picture(entry):
     """Weights in a wrong order would give anything but this."""
     flat = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1).expand(-1, -1, 24, 24)

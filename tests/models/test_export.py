@@ -1,0 +1,177 @@
+import numpy as np
+import pytest
+import torch
+
+from aimanga.errors import ModelError, UsageError
+from aimanga.images import read
+from aimanga.models import PRESETS, RRDBNet, SRVGGNetCompact, Variant, load_model, save_checkpoint
+from aimanga.models.blend import blend_files
+from aimanga.models.checkpoint import read_info, read_state
+from aimanga.models.export import export
+from aimanga.tensors import from_array
+
+TINY = {"features": 8, "blocks": 2, "growth": 4}
+NETWORKS = {
+    "plain": lambda: RRDBNet(**TINY),
+    "plain-x2": lambda: RRDBNet(**TINY, scale=2),
+    "plain-x1": lambda: RRDBNet(**TINY, scale=1),
+    "pixel-pixelshuffle": lambda: RRDBNet(**TINY, attention="pixel", upsampler="pixelshuffle"),
+    "channel": lambda: RRDBNet(**TINY, attention="channel"),
+    "compact-x3": lambda: SRVGGNetCompact(features=8, convs=2, scale=3),
+}
+
+
+def saved(path, network, seed=0, **about):
+    """A checkpoint of random weights, attention included."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.rand(parameter.shape, generator=generator) * 0.2 - 0.1)
+    save_checkpoint(path, network, **about)
+    return path
+
+
+def run(network, x):
+    with torch.inference_mode():
+        return network(x)
+
+
+def onnx_session(path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX needs the extra `export`")
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(session, x):
+    (result,) = session.run(None, {"input": x.numpy()})
+    return torch.from_numpy(result)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_onnx_takes_every_size_and_gives_the_same(tmp_path, name):
+    model = load_model(saved(tmp_path / "a.safetensors", NETWORKS[name](), license="CC0-1.0", scale=2))
+    made = export(model, tmp_path / "a.onnx")
+    assert made.difference < 1e-5
+    session = onnx_session(made.path)
+    multiple = model.network.size_multiple
+    for count, height, width in ((1, 1, 1), (1, 7, 5), (3, 9, 16)):
+        x = torch.rand(count, 3, height * multiple, width * multiple)
+        torch.testing.assert_close(run_onnx(session, x), run(model.network, x), atol=1e-4, rtol=0)
+    about = session.get_modelmeta().custom_metadata_map
+    assert about["license"] == "CC0-1.0"
+    assert about["network"] == type(model.network).__name__
+    assert about["scale"] == str(model.network_scale)
+    assert about["size_multiple"] == str(multiple)
+    assert model.sha256 in about["parent"]
+
+
+@pytest.mark.slow
+def test_the_real_weights_as_onnx_on_real_pictures(tmp_path, shared_data):
+    pytest.importorskip("onnxruntime", reason="ONNX needs the extra `export`")
+    model = load_model("realesrgan-x4plus")
+    session = onnx_session(export(model, tmp_path / "a.onnx", PRESETS["aimanga"]).path)
+    for path in sorted((shared_data / "realsrset").glob("*.png"))[:3]:
+        x = from_array(read(path).pixels[-40:, -52:, :3])
+        torch.testing.assert_close(run_onnx(session, x), run(model.network, x), atol=1e-4, rtol=0)
+
+
+def test_a_checkpoint_tells_where_it_comes_from(tmp_path):
+    model = load_model("realesrgan-x4plus-anime")
+    made = export(model, tmp_path / "a.safetensors", PRESETS["aimanga"])
+    assert made.variant == PRESETS["aimanga"]
+    info = read_info(made.path)
+    assert (info.network, info.scale, info.license) == ("RRDBNet", 4, "BSD-3-Clause")
+    assert info.training_data == model.training_data
+    assert model.sha256 in info.parent
+    assert info.versions["torch"] == torch.__version__
+    again = load_model(made.path)
+    assert (again.license, again.training_data, again.parent) == (info.license, info.training_data, info.parent)
+    x = torch.rand(1, 3, 9, 8)
+    torch.testing.assert_close(run(again.network, x), run(model.network, x), atol=1e-5, rtol=0)
+
+
+def test_pth_is_real_esrgans_layout_and_folds_back_what_can_be(tmp_path):
+    plain = load_model(saved(tmp_path / "a.safetensors", RRDBNet(**TINY)))
+    export(plain, tmp_path / "b.safetensors", PRESETS["aimanga"])
+    made = export(load_model(tmp_path / "b.safetensors"), tmp_path / "b.pth")
+    assert made.variant == PRESETS["realesrgan"]
+    content = torch.load(made.path, weights_only=True)
+    assert list(content) == ["params_ema"]
+    assert content["params_ema"].keys() == RRDBNet(**TINY).state_dict().keys()
+    for name, tensor in plain.network.state_dict().items():
+        torch.testing.assert_close(content["params_ema"][name], tensor)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("pixel-pixelshuffle", "kernels of their own"), ("channel", "attention has learned")]
+)
+def test_pth_of_what_has_learned_is_refused(tmp_path, name, message):
+    model = load_model(saved(tmp_path / "a.safetensors", NETWORKS[name]()))
+    with pytest.raises(ModelError, match=message):
+        export(model, tmp_path / "a.pth")
+    assert not (tmp_path / "a.pth").exists()
+
+
+def test_what_contradicts_itself_is_refused_before_any_work(tmp_path):
+    plain = load_model(saved(tmp_path / "a.safetensors", RRDBNet(**TINY)))
+    compact = load_model(saved(tmp_path / "c.safetensors", SRVGGNetCompact(features=4, convs=1)))
+    for model, path, variant, message in (
+        (plain, "a.ckpt", None, r"exported as \.safetensors, \.pth, \.onnx"),
+        (plain, "no/a.pth", None, "there is no folder"),
+        (plain, "a.pth", Variant("pixel", "nearest"), "the plain RRDBNet alone"),
+        (compact, "a.onnx", PRESETS["aimanga"], "only RRDBNet has variants"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            export(model, tmp_path / path, variant)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "c.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["plain", "plain-x2", "compact-x3"])
+def test_spandrel_reads_the_pth_and_gives_the_same(tmp_path, name):
+    spandrel = pytest.importorskip(
+        "spandrel", reason="spandrel is not installed; it needs torchvision, which is not there for every PyTorch",
+        exc_type=ImportError,
+    )  # fmt: skip
+    model = load_model(saved(tmp_path / "a.safetensors", NETWORKS[name]()))
+    theirs = spandrel.ModelLoader().load_from_file(export(model, tmp_path / "a.pth").path)
+    assert theirs.scale == model.scale
+    x = torch.rand(1, 3, 12, 16)
+    torch.testing.assert_close(run(theirs.model.eval(), x), run(model.network, x), atol=1e-5, rtol=0)
+
+
+def test_a_blend_is_the_mixture_of_its_weights(tmp_path):
+    paths = [saved(tmp_path / f"{n}.safetensors", RRDBNet(**TINY), n, license=("MIT", "Apache-2.0")[n]) for n in (0, 1)]
+    blend_files(*paths, 0.25, tmp_path / "c.safetensors")
+    first, second, made = (read_state(path) for path in (*paths, tmp_path / "c.safetensors"))
+    for name, tensor in made.items():
+        torch.testing.assert_close(tensor, 0.75 * first[name] + 0.25 * second[name])
+    info = read_info(tmp_path / "c.safetensors")
+    assert info.license == "MIT AND Apache-2.0"
+    assert info.parent.startswith("0.75 ") and all(load_model(path).sha256 in info.parent for path in paths)
+    for alpha, path in ((0, paths[0]), (1, paths[1])):
+        blend_files(*paths, alpha, tmp_path / "c.safetensors")
+        assert all(
+            torch.equal(tensor, read_state(path)[name])
+            for name, tensor in read_state(tmp_path / "c.safetensors").items()
+        )
+
+
+def test_what_cannot_be_blended(tmp_path):
+    plain = saved(tmp_path / "a.safetensors", RRDBNet(**TINY))
+    for other, alpha, name, error, message in (
+        (NETWORKS["pixel-pixelshuffle"](), 0.5, "c.safetensors", ModelError, "attention none and pixel, upsampler"),
+        (SRVGGNetCompact(features=4, convs=1), 0.5, "c.safetensors", ModelError, "RRDBNet, .* a SRVGGNetCompact"),
+        (RRDBNet(**TINY), 1.5, "c.safetensors", UsageError, "--alpha 1.5: .*between 0 and 1"),
+        (RRDBNet(**TINY), 0.5, "c.pth", UsageError, r"written as a \.safetensors"),
+    ):
+        with pytest.raises(error, match=message):
+            blend_files(plain, saved(tmp_path / "b.safetensors", other), alpha, tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
+def test_real_models_blend_into_something_between(tmp_path, samples):
+    names = ("realesrgan-x4plus", "realsr-df2k")
+    blend_files(*names, 0.5, tmp_path / "c.safetensors")
+    x = from_array(read(samples / "parrot.jpg").pixels[40:80, 40:80])
+    one, other, made = (run(load_model(name).network, x) for name in (*names, tmp_path / "c.safetensors"))
+    assert torch.isfinite(made).all()
+    assert np.corrcoef(made.flatten(), ((one + other) / 2).flatten())[0, 1] > 0.95
