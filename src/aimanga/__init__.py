@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aimanga.errors import AimangaError, ModelError, PictureError, ResourceError, UsageError
     from aimanga.images import Metadata, Picture, read, write
     from aimanga.models import MODELS, Model, load_model
+    from aimanga.models.export import export
     from aimanga.upscale import upscale, upscale_files
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _HOMES = {
     "Report": "aimanga.batch",
     "ResourceError": "aimanga.errors",
     "UsageError": "aimanga.errors",
+    "export": "aimanga.models.export",
     "load_model": "aimanga.models",
     "read": "aimanga.images",
     "upscale": "aimanga.upscale",
@@ -52,6 +54,7 @@ __all__ = [
     "ResourceError",
     "UsageError",
     "__version__",
+    "export",
     "load_model",
     "read",
     "upscale",

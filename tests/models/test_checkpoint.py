@@ -1,14 +1,16 @@
+import json
 import os
 import pickle
 import zipfile
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from aimanga.errors import ModelError
-from aimanga.models import RRDBNet
-from aimanga.models.checkpoint import named_by_order, read_state
+from aimanga.models import RRDBNet, UNetDiscriminator, load_model, save_checkpoint
+from aimanga.models.checkpoint import named_by_order, read_info, read_state
 from aimanga.models.ncnn import NcnnLayer
 
 STATE = RRDBNet(features=6, blocks=1, growth=4).state_dict()
@@ -127,3 +129,71 @@ def test_a_number_of_convolutions_that_fits_no_network():
     layer = NcnnLayer("Convolution", "", (torch.zeros(1),))
     with pytest.raises(ModelError, match="20 convolutions are not an RRDBNet"):
         named_by_order([layer] * 20, "it")
+
+
+ABOUT = {"license": "MIT", "training_data": "photos", "recipe": "steps = 1", "parent": "another (sha256 00)"}
+
+
+def test_a_checkpoint_says_what_it_is(tmp_path):
+    network = RRDBNet(features=6, blocks=1, growth=4, attention="channel", scale=2)
+    save_checkpoint(tmp_path / "a.safetensors", network, scale=3, **ABOUT)
+    info = read_info(tmp_path / "a.safetensors")
+    assert (info.network, info.options, info.scale) == ("RRDBNet", network.options, 3)
+    assert {name: getattr(info, name) for name in ABOUT} == ABOUT
+    assert set(info.versions) == {"aimanga", "torch"}
+    loaded = load_model(tmp_path / "a.safetensors")
+    assert (loaded.scale, loaded.network_scale, loaded.license, loaded.recipe) == (3, 2, "MIT", "steps = 1")
+    with safe_open(tmp_path / "a.safetensors", "pt") as file:  # what other programs see
+        assert file.metadata()["format"] == "pt"
+        assert file.metadata()["aimanga.license"] == "MIT"
+
+
+def test_the_same_checkpoint_has_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        network = RRDBNet(features=6, blocks=1, growth=4)
+        network.load_state_dict(STATE)
+        save_checkpoint(tmp_path / f"{name}.safetensors", network, **ABOUT)
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+def test_other_files_say_nothing(tmp_path):
+    save_file(STATE, tmp_path / "a.safetensors", {"format": "pt", "title": "mine"})
+    torch.save(STATE, tmp_path / "a.pth")
+    assert read_info(tmp_path / "a.safetensors") is None
+    assert read_info(tmp_path / "a.pth") is None
+
+
+OPTIONS = json.dumps({"features": 6, "blocks": 1, "growth": 4})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"aimanga.options": "{"}, "says about itself is damaged: JSONDecodeError"),
+        ({"aimanga.options": "[" * 100_000}, "says about itself is damaged: "),
+        ({"aimanga.options": "[1]"}, r"options are \[1\]"),
+        ({"aimanga.options": '{"features": null}'}, "options are"),
+        ({"aimanga.options": None}, "says about itself is damaged: KeyError"),
+        ({"aimanga.scale": "0"}, "scale 0"),
+        ({"aimanga.scale": "four"}, "says about itself is damaged: ValueError"),
+        ({"aimanga.versions": "1"}, "versions 1"),
+        ({"aimanga.network": "SwinIR"}, r"it is a SwinIR, which is not a network known here \(RRDBNet, "),
+        ({"aimanga.options": '{"blocks": 1000000000}'}, "has blocks 1000000000, which its tensors do not show"),
+        ({"aimanga.options": '{"depth": 2}'}, "do not fit together.*depth"),
+        ({"aimanga.options": '{"blocks": 2, "features": 6, "growth": 4}'}, r"body\.1\.rdb1\.conv1\.weight is missing"),
+        ({"aimanga.options": '{"blocks": 1, "features": 6, "growth": "4"}'}, "do not fit together"),
+        ({"aimanga.network": "SRVGGNetCompact", "aimanga.options": "{}"}, "looks like SRVGGNetCompact, but"),
+        ({"aimanga.network": "UNetDiscriminator", "aimanga.options": "{}"}, "looks like UNetDiscriminator, but"),
+    ],
+)
+def test_a_checkpoint_that_says_what_is_not_so(tmp_path, metadata, message):
+    said = {"aimanga.network": "RRDBNet", "aimanga.options": OPTIONS, **metadata}
+    save_file(STATE, tmp_path / "a.safetensors", {name: text for name, text in said.items() if text is not None})
+    with pytest.raises(ModelError, match=f"a.safetensors: .*{message}"):
+        load_model(tmp_path / "a.safetensors")
+
+
+def test_a_network_that_makes_no_pictures_is_no_model(tmp_path):
+    save_checkpoint(tmp_path / "a.safetensors", UNetDiscriminator(features=4))
+    with pytest.raises(ModelError, match=r"a\.safetensors: this is a UNetDiscriminator, which makes no pictures"):
+        load_model(tmp_path / "a.safetensors")

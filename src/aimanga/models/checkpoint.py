@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from aimanga.atomic import replacing
@@ -84,8 +84,21 @@ def save_checkpoint(
     if scale is not None:
         metadata["aimanga.scale"] = str(scale)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    with replacing(path) as part:
-        save_file(state, part, metadata)
+    header, tensors = _serialized(state, metadata)
+    with replacing(path) as part, part.open("wb") as file:
+        file.write(header)
+        file.write(tensors)
+
+
+def _serialized(state: dict[str, Tensor], metadata: dict[str, str]) -> tuple[bytes, memoryview]:
+    """A safetensors file in two parts. The library puts the metadata in a random order: the same has the same bytes."""
+    data = save(state, metadata)
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the tensors begin where the format wants them
+    return len(text).to_bytes(8, "little") + text, memoryview(data)[end:]
 
 
 def read_info(path: Path) -> CheckpointInfo | None:
