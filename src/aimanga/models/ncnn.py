@@ -20,7 +20,7 @@ _MAGIC = "7767517"
 _TAG_FP16 = 0x01306B47
 _TAG_FP32 = 0
 _WEIGHTLESS = {
-    "BinaryOp", "Concat", "Eltwise", "Input", "Interp", "PixelShuffle", "ReLU", "Split",
+    "BinaryOp", "Concat", "Eltwise", "Input", "Interp", "PixelShuffle", "ReLU", "Reorg", "Split",
 }  # fmt: skip
 
 

@@ -202,7 +202,8 @@ class RRDBNet(nn.Module):
             N x out_channels x (H `scale`) x (W `scale`), about [0, 1], not clipped, in the type of the
             last convolution's weights.
         """
-        shallow = self.conv_first(F.pixel_unshuffle(x, self.size_multiple)).to(x.dtype)
+        unshuffled = x if self.size_multiple == 1 else F.pixel_unshuffle(x, self.size_multiple)
+        shallow = self.conv_first(unshuffled).to(x.dtype)
         features = shallow + self.conv_body(self.body(shallow))
         for conv in (self.conv_up1, self.conv_up2):
             if self.upsampler == "pixelshuffle":
