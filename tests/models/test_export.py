@@ -125,13 +125,21 @@ def test_what_contradicts_itself_is_refused_before_any_work(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "c.safetensors"]
 
 
-@pytest.mark.parametrize("name", ["plain", "plain-x2", "compact-x3"])
-def test_spandrel_reads_the_pth_and_gives_the_same(tmp_path, name):
+@pytest.mark.parametrize(
+    "network",
+    [
+        RRDBNet(features=8, blocks=2),  # spandrel knows a growth of 32 only
+        RRDBNet(features=8, blocks=2, scale=2),
+        SRVGGNetCompact(features=8, convs=2, scale=3),
+    ],
+    ids=lambda network: f"{type(network).__name__}-x{network.scale}",
+)
+def test_spandrel_reads_the_pth_and_gives_the_same(tmp_path, network):
     spandrel = pytest.importorskip(
         "spandrel", reason="spandrel is not installed; it needs torchvision, which is not there for every PyTorch",
         exc_type=ImportError,
     )  # fmt: skip
-    model = load_model(saved(tmp_path / "a.safetensors", NETWORKS[name]()))
+    model = load_model(saved(tmp_path / "a.safetensors", network))
     theirs = spandrel.ModelLoader().load_from_file(export(model, tmp_path / "a.pth").path)
     assert theirs.scale == model.scale
     x = torch.rand(1, 3, 12, 16)
