@@ -16,7 +16,8 @@ from aimanga.models import (
     save_checkpoint,
 )
 from aimanga.models.checkpoint import read_info, read_state
-from aimanga.models.detect import NETWORKS, build_network
+from aimanga.models.detect import build_network
+from aimanga.models.networks import NETWORKS
 from aimanga.upscale.stages import NotLocalError
 from aimanga.upscale.stream import stream
 

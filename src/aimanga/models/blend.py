@@ -11,7 +11,7 @@ import torch
 from aimanga.errors import ModelError, UsageError
 from aimanga.models.catalog import LoadedModel, load_model
 from aimanga.models.checkpoint import save_checkpoint
-from aimanga.models.detect import Generator
+from aimanga.models.networks import Generator
 
 
 def blend_files(first: str | Path, second: str | Path, alpha: float, path: Path) -> None:

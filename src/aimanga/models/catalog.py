@@ -10,8 +10,9 @@ from torch import Tensor
 from aimanga import weights
 from aimanga.errors import ModelError
 from aimanga.models.checkpoint import named_by_order, read_info, read_state
-from aimanga.models.detect import Generator, build_network
+from aimanga.models.detect import build_network
 from aimanga.models.ncnn import read_ncnn
+from aimanga.models.networks import Generator
 
 DEFAULT_MODEL = "realesrgan-x4plus"
 """What is used where no model is named."""
@@ -103,8 +104,8 @@ class LoadedModel:
         network_scale: The factor by which the network itself upscales.
         scale: The factor that the model is made for.
         license: The licence of the weights; None where the file does not say.
-        training_data: What it was trained on; None where the file does not say.
         sha256: The digest of the file that holds the weights.
+        training_data: What it was trained on; None where the file does not say.
         parent: What it was made from; None where the file does not say.
         recipe: The recipe that it was trained with; None where the file does not say.
     """
@@ -114,8 +115,8 @@ class LoadedModel:
     network_scale: int
     scale: int
     license: str | None
-    training_data: str | None
     sha256: str
+    training_data: str | None = None
     parent: str | None = None
     recipe: str | None = None
 
@@ -305,10 +306,10 @@ def load_model(model: str | Path) -> LoadedModel:
     # The tensors of an ncnn pair are in its .bin, whichever of the two files was named.
     digest = weights.sha256_of(path.with_suffix(".bin") if path.suffix.lower() == ".param" else path)
     if info is None:
-        return LoadedModel(str(path), network, network.scale, network.scale, None, None, digest)
+        return LoadedModel(str(path), network, network.scale, network.scale, None, digest)
     scale = info.scale or network.scale
     return LoadedModel(
-        str(path), network, network.scale, scale, info.license, info.training_data, digest, info.parent, info.recipe
+        str(path), network, network.scale, scale, info.license, digest, info.training_data, info.parent, info.recipe
     )
 
 
@@ -316,4 +317,4 @@ def _load_entry(entry: Model) -> LoadedModel:
     state, digest = entry.weights.read()
     network = build_network(state, entry.name)
     assert isinstance(network, Generator)
-    return LoadedModel(entry.name, network, network.scale, entry.scale, entry.license, entry.training_data, digest)
+    return LoadedModel(entry.name, network, network.scale, entry.scale, entry.license, digest, entry.training_data)

@@ -12,18 +12,8 @@ from aimanga.models.checkpoint import CheckpointInfo
 from aimanga.models.compact import SRVGGNetCompact
 from aimanga.models.discriminator import UNetDiscriminator
 from aimanga.models.discriminator_sn import UNetDiscriminatorSN
+from aimanga.models.networks import NETWORKS
 from aimanga.models.rrdbnet import Attention, RRDBNet
-
-Generator = RRDBNet | SRVGGNetCompact
-"""The networks that make pictures."""
-
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "RRDBNet": RRDBNet,
-    "SRVGGNetCompact": SRVGGNetCompact,
-    "UNetDiscriminator": UNetDiscriminator,
-    "UNetDiscriminatorSN": UNetDiscriminatorSN,
-}
-"""The networks that a checkpoint can hold, by the name under which it says so."""
 
 
 def build_network(state: Mapping[str, Tensor], origin: str, info: CheckpointInfo | None = None) -> nn.Module:

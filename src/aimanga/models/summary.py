@@ -6,7 +6,7 @@ from math import nan
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from aimanga.models.detect import Generator
+from aimanga.models.networks import Generator
 
 _LARGEST_FIELD = 4096
 
