@@ -79,6 +79,19 @@ def luma(rgb: Tensor) -> Tensor:
     return ((rgb * weights).sum(1, keepdim=True) + 16) / 255
 
 
+def gray(rgb: Tensor) -> Tensor:
+    """The gray picture of a colour picture: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601-7), in full range.
+
+    Args:
+        rgb: N x 3 x H x W, any range.
+
+    Returns:
+        N x 1 x H x W, the same range.
+    """
+    weights = rgb.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    return (rgb * weights).sum(1, keepdim=True)
+
+
 def resize(picture: Tensor, height: int, width: int) -> Tensor:
     """Bicubic resize that agrees with MATLAB's `imresize`, in floating point.
 

@@ -1,0 +1,119 @@
+"""Blur kernels: what lenses, motion and sharpening filters do to a point of light.
+
+Each is a `size` x `size` tensor, float32, that sums up to 1, with its centre in the middle; `size` is odd. A kernel
+that is too small for its parameters is cut off and made to sum up to 1 again, as in the published degradations.
+
+Sources: X. Wang et al., "Real-ESRGAN", ICCVW 2021, arXiv:2107.10833, section 3 (the Gaussian families and the sinc
+filter); Y.-Q. Liu et al., "Estimating generalized Gaussian blur kernels for out-of-focus image deblurring", IEEE TCSVT
+31(3), 2021.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def gaussian(size: int, sigma_x: float, sigma_y: float, angle: float) -> Tensor:
+    """A Gaussian, exp(-q / 2), where q = d' S^-1 d is the squared distance in units of the deviations.
+
+    Args:
+        size: Side of the kernel, odd.
+        sigma_x: Deviation along the first axis of the ellipse, in pixels; equal to `sigma_y` it is isotropic.
+        sigma_y: Deviation along the second axis.
+        angle: Of the first axis against the picture's horizontal, in radians.
+    """
+    return _normalized(torch.exp(-0.5 * _distance(size, sigma_x, sigma_y, angle)))
+
+
+def generalized_gaussian(size: int, sigma_x: float, sigma_y: float, angle: float, beta: float) -> Tensor:
+    """A Gaussian with another flank: exp(-q^beta / 2).
+
+    Args:
+        size: As for `gaussian`, like all that follow.
+        sigma_x: Scale along the first axis; the deviation for `beta` = 1 only.
+        sigma_y: Scale along the second axis.
+        angle: Of the first axis.
+        beta: Below 1 it is peaked with long tails, above it is flat on top.
+    """
+    return _normalized(torch.exp(-0.5 * _distance(size, sigma_x, sigma_y, angle) ** beta))
+
+
+def plateau(size: int, sigma_x: float, sigma_y: float, angle: float, beta: float) -> Tensor:
+    """Flat on top, with flanks of a power: 1 / (1 + q^beta).
+
+    Args:
+        size: As for `gaussian`, like all that follow.
+        sigma_x: Distance along the first axis at which it has fallen to a half.
+        sigma_y: The same along the second axis.
+        angle: Of the first axis.
+        beta: How steep the flanks are.
+    """
+    return _normalized(1 / (1 + _distance(size, sigma_x, sigma_y, angle) ** beta))
+
+
+def sinc(size: int, cutoff: float) -> Tensor:
+    """The ideal low-pass filter, cut off: it rings at edges as resizing and sharpening do.
+
+    w J1(w r) / (2 pi r), where J1 is the Bessel function of the first kind and r the distance from the centre.
+
+    Args:
+        size: Side of the kernel, odd.
+        cutoff: The angular frequency w from which nothing passes, in radians a pixel, up to pi.
+    """
+    y, x = _grid(size)
+    radius = torch.hypot(x, y)
+    centre = cutoff**2 / (4 * math.pi)
+    values = cutoff * torch.special.bessel_j1(cutoff * radius) / (2 * math.pi * radius)
+    return _normalized(torch.where(radius == 0, centre, values))
+
+
+def motion(size: int, length: float, angle: float) -> Tensor:
+    """A straight, steady motion during the exposure: a segment through the centre, drawn with linear interpolation.
+
+    Args:
+        size: Side of the kernel, odd.
+        length: Of the segment, in pixels.
+        angle: Of the segment against the picture's horizontal, in radians.
+    """
+    steps = 16 * math.ceil(length) + 1
+    along = ((torch.arange(steps, dtype=torch.float64) + 0.5) / steps - 0.5) * length
+    y, x = _grid(size)
+    down = (1 - (y[..., None] - along * math.sin(angle)).abs()).clamp(min=0)
+    across = (1 - (x[..., None] - along * math.cos(angle)).abs()).clamp(min=0)
+    return _normalized((down * across).sum(-1))
+
+
+def disk(size: int, radius: float) -> Tensor:
+    """A lens out of focus: the share of each pixel that lies within a circle.
+
+    Args:
+        size: Side of the kernel, odd.
+        radius: Of the circle, in pixels.
+    """
+    parts = 16  # points in which each pixel is looked at, along each axis
+    offsets = (torch.arange(parts, dtype=torch.float64) + 0.5) / parts - 0.5
+    y, x = _grid(size)
+    inside = torch.hypot(x[..., None, None] + offsets, y[..., None, None] + offsets[:, None]) <= radius
+    return _normalized(inside.double().mean((-2, -1)))
+
+
+def _grid(size: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns counted from the centre, float64, each size x size."""
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f"the side of a kernel is odd, not {size}")
+    line = torch.arange(size, dtype=torch.float64) - size // 2
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return y, x
+
+
+def _distance(size: int, sigma_x: float, sigma_y: float, angle: float) -> Tensor:
+    """The squared distance from the centre in units of the deviations."""
+    y, x = _grid(size)
+    along = x * math.cos(angle) + y * math.sin(angle)
+    across = y * math.cos(angle) - x * math.sin(angle)
+    return (along / sigma_x) ** 2 + (across / sigma_y) ** 2
+
+
+def _normalized(kernel: Tensor) -> Tensor:
+    return (kernel / kernel.sum()).float()

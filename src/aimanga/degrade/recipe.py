@@ -1,0 +1,187 @@
+"""Recipes: from where to where, and how often, a degradation draws its parameters.
+
+Source of the scheme: X. Wang et al., "Real-ESRGAN", ICCVW 2021, arXiv:2107.10833, section 3.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from aimanga.config import Config, Range, load
+from aimanga.degrade.resize import ResizeMode
+
+BlurKind = Literal[
+    "isotropic",
+    "anisotropic",
+    "generalized_isotropic",
+    "generalized_anisotropic",
+    "plateau_isotropic",
+    "plateau_anisotropic",
+    "disk",
+    "motion",
+]
+Direction = Literal["up", "down", "keep"]
+NoiseKind = Literal["gaussian", "poisson", "camera"]
+Codec = Literal["jpeg", "webp", "avif"]
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+def _adds_up(shares: Mapping[str, float]) -> Mapping[str, float]:
+    total = sum(shares.values())
+    if abs(total - 1) > 1e-6:
+        raise ValueError(f"the probabilities {', '.join(f'{k} {v:g}' for k, v in shares.items())} are {total:g}, not 1")
+    return shares
+
+
+def _positive(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] <= 0:
+        raise ValueError(f"the lower end {limits[0]:g} is not above 0")
+    return limits
+
+
+def _percent(limits: tuple[int, int]) -> tuple[int, int]:
+    if not 1 <= limits[0] <= limits[1] <= 100:
+        raise ValueError(f"{limits[0]} to {limits[1]} is not within 1 to 100, the lower end first")
+    return limits
+
+
+def _odd(sizes: tuple[int, int]) -> tuple[int, int]:
+    if not 1 <= sizes[0] <= sizes[1] or sizes[0] % 2 == 0 or sizes[1] % 2 == 0:
+        raise ValueError(f"sides of kernels are odd, the smaller one first, not {sizes[0]} and {sizes[1]}")
+    return sizes
+
+
+Positive = Annotated[Range, AfterValidator(_positive)]
+Quality = Annotated[tuple[int, int], AfterValidator(_percent)]
+Sizes = Annotated[tuple[int, int], AfterValidator(_odd)]
+
+
+class Blur(Config):
+    """How a stage blurs."""
+
+    probability: Probability = 1.0
+    """How often there is a blur at all."""
+    size: Sizes
+    """Smallest and largest side of the kernel in pixels, odd; all odd numbers between are as likely."""
+    sinc: Probability
+    """How often the kernel is a sinc filter, which rings at edges; else it is one of `kinds`."""
+    kinds: Annotated[dict[BlurKind, Probability], AfterValidator(_adds_up)]
+    """How often each other kind of kernel is drawn; they add up to 1."""
+    sigma: Positive
+    """Deviation of the Gaussian kinds in pixels; of the anisotropic ones along each axis, with any angle."""
+    generalized_beta: Positive = (0.5, 4.0)
+    """Exponent of the generalized Gaussians: half of them below 1, half above."""
+    plateau_beta: Positive = (1.0, 2.0)
+    """Exponent of the plateau kernels, drawn likewise."""
+    disk_radius: Positive = (1.0, 3.0)
+    """Radius of the lens out of focus, in pixels."""
+    motion_length: Positive = (2.0, 10.0)
+    """Length of the motion in pixels, with any angle."""
+
+
+class Resize(Config):
+    """How a stage resizes."""
+
+    directions: Annotated[dict[Direction, Probability], AfterValidator(_adds_up)]
+    """How often it gets larger, smaller, or stays; they add up to 1."""
+    factor: Positive
+    """Smallest and largest factor, of the height and width that the picture would have without this stage."""
+    modes: Annotated[dict[ResizeMode, Probability], AfterValidator(_adds_up)]
+    """How often each way of resizing is drawn; they add up to 1."""
+
+    @model_validator(mode="after")
+    def _spans_one(self) -> Self:
+        if not self.factor[0] <= 1 <= self.factor[1]:
+            raise ValueError(f"factor: smaller and larger meet at 1, which is not within {self.factor}")
+        return self
+
+
+class Noise(Config):
+    """How a stage adds noise."""
+
+    probability: Probability = 1.0
+    """How often there is noise at all."""
+    kinds: Annotated[dict[NoiseKind, Probability], AfterValidator(_adds_up)]
+    """How often each kind is drawn; they add up to 1."""
+    gaussian_sigma: Range = (1.0, 30.0)
+    """Deviation of the Gaussian noise in levels of 255."""
+    poisson_scale: Range = (0.05, 3.0)
+    """Strength of the Poisson noise."""
+    gray: Probability
+    """How often all channels get the same noise; camera noise is always in colour."""
+    camera_shot: Positive = (0.0005, 0.01)
+    """Camera noise: variance for each unit of linear light; drawn evenly on a logarithmic scale."""
+    camera_read: Positive = (0.0005, 0.02)
+    """Camera noise: deviation in the dark; drawn likewise."""
+
+
+class Compression(Config):
+    """How a picture is compressed."""
+
+    probability: Probability = 1.0
+    """How often it is compressed at all."""
+    codecs: Annotated[dict[Codec, Probability], AfterValidator(_adds_up)]
+    """How often each codec is drawn; they add up to 1."""
+    jpeg_quality: Quality = (30, 95)
+    """Lowest and highest quality of JPEG."""
+    webp_quality: Quality = (30, 95)
+    """The same of WebP."""
+    avif_quality: Quality = (30, 90)
+    """The same of AVIF."""
+    subsampled: Probability = 1.0
+    """How often JPEG keeps colour at half the resolution; WebP always does, AVIF never here."""
+
+
+class Stage(Config):
+    """One order of the degradation: what happens each time a picture is taken, edited or passed on."""
+
+    blur: Blur | None = None
+    """Left out: none."""
+    resize: Resize | None = None
+    """Left out: none."""
+    noise: Noise | None = None
+    """Left out: none."""
+    compression: Compression | None = None
+    """Left out: none."""
+
+
+class Final(Config):
+    """The last stage: to the wanted size, and out into the web."""
+
+    modes: Annotated[dict[ResizeMode, Probability], AfterValidator(_adds_up)]
+    """How often each way of resizing is drawn; they add up to 1."""
+    sinc: Probability = 0.0
+    """How often a sinc filter follows the resizing."""
+    sinc_size: Sizes = (7, 21)
+    """Smallest and largest side of its kernel in pixels, odd."""
+    compression: Compression | None = None
+    """Left out: none."""
+    resize_first: Probability = 1.0
+    """How often the resizing comes before the compression; else it comes after it."""
+
+
+class Recipe(Config):
+    """A degradation: what makes a picture of low resolution of one of high resolution."""
+
+    description: str
+    """What it stands for, and where its numbers come from."""
+    scale: Annotated[int, Field(ge=1, le=16)] = 4
+    """By how much height and width get smaller in all."""
+    sharpen_target: bool = False
+    """Whether a network learns from sharpened pictures of high resolution; they are never degraded sharpened."""
+    stages: tuple[Stage, ...] = ()
+    """One after the other, before the last one."""
+    final: Final
+    """The last stage."""
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe from a TOML file.
+
+    Raises:
+        UsageError: The file is missing or no recipe; the message names all that is wrong.
+    """
+    return load(Recipe, path)

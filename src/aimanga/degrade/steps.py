@@ -1,0 +1,254 @@
+"""Steps: what is done to one picture, with all numbers drawn. They can be written down, and done again."""
+
+import math
+from typing import Annotated, Literal, TypeVar
+
+import torch
+from pydantic import Field
+from torch import Generator
+
+from aimanga.config import Config
+from aimanga.degrade.recipe import Blur, Compression, Noise, Recipe, Resize, Stage
+from aimanga.degrade.resize import ResizeMode
+
+
+class BlurStep(Config):
+    """Blur with a kernel."""
+
+    op: Literal["blur"] = "blur"
+    """What is done."""
+    kernel: Literal["gaussian", "generalized_gaussian", "plateau", "sinc", "disk", "motion"]
+    """Which function of `aimanga.degrade.kernels` makes it."""
+    size: int
+    """Side of the kernel."""
+    parameters: dict[str, float]
+    """The function's other arguments."""
+
+
+class ResizeStep(Config):
+    """Resize."""
+
+    op: Literal["resize"] = "resize"
+    """What is done."""
+    height: int
+    """Wanted height."""
+    width: int
+    """Wanted width."""
+    mode: ResizeMode
+    """How."""
+
+
+class GaussianStep(Config):
+    """Add Gaussian noise."""
+
+    op: Literal["gaussian"] = "gaussian"
+    """What is done."""
+    sigma: float
+    """Deviation in levels of 255."""
+    gray: bool
+    """The same for all channels."""
+
+
+class PoissonStep(Config):
+    """Add Poisson noise."""
+
+    op: Literal["poisson"] = "poisson"
+    """What is done."""
+    scale: float
+    """Strength."""
+    gray: bool
+    """The same for all channels."""
+
+
+class CameraStep(Config):
+    """Add the noise of a sensor."""
+
+    op: Literal["camera"] = "camera"
+    """What is done."""
+    shot: float
+    """Variance for each unit of linear light."""
+    read: float
+    """Deviation in the dark."""
+
+
+class CompressStep(Config):
+    """Compress and decompress."""
+
+    op: Literal["jpeg", "webp", "avif"]
+    """The codec."""
+    quality: int
+    """1 to 100."""
+    subsampled: bool
+    """Colour at half the resolution."""
+
+
+Step = Annotated[
+    BlurStep | ResizeStep | GaussianStep | PoissonStep | CameraStep | CompressStep, Field(discriminator="op")
+]
+
+
+class Sample(Config):
+    """All that is needed to make one picture of low resolution again, but the picture of high resolution."""
+
+    seed: int
+    """Of the noise."""
+    steps: tuple[Step, ...]
+    """What is done, in order."""
+
+
+Kind = TypeVar("Kind", bound=str)
+
+
+class _Dice:
+    """Random draws of one sample, all from one generator."""
+
+    def __init__(self, seed: int) -> None:
+        self.generator = Generator().manual_seed(seed)
+
+    def uniform(self, low: float, high: float) -> float:
+        share = float(torch.rand((), generator=self.generator, dtype=torch.float64))
+        return low + (high - low) * share
+
+    def logarithmic(self, low: float, high: float) -> float:
+        return math.exp(self.uniform(math.log(low), math.log(high)))
+
+    def whole(self, low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (), generator=self.generator))
+
+    def chance(self, probability: float) -> bool:
+        return self.uniform(0, 1) < probability
+
+    def choice(self, shares: dict[Kind, float]) -> Kind:
+        point = self.uniform(0, sum(shares.values()))
+        for kind, share in shares.items():
+            if point < share:
+                return kind
+            point -= share
+        return max(shares, key=lambda kind: shares[kind])  # a rounding error above the last one
+
+    def seed(self) -> int:
+        return self.whole(0, 2**62)
+
+
+def draw(recipe: Recipe, height: int, width: int, seed: int) -> Sample:
+    """Draw what will be done to a picture.
+
+    Args:
+        recipe: From where to where.
+        height: Height of the picture of high resolution, a multiple of the recipe's scale.
+        width: Its width, likewise.
+        seed: The same seed gives the same sample.
+
+    Returns:
+        The sample; the picture's content has no influence on it.
+
+    Raises:
+        ValueError: A side is no multiple of the scale.
+    """
+    if height % recipe.scale or width % recipe.scale:
+        raise ValueError(f"{width} x {height} is no multiple of {recipe.scale}")
+    dice = _Dice(seed)
+    steps: list[Step] = []
+    size = height, width
+    for stage in recipe.stages:
+        steps += _draw_stage(stage, size, dice)
+        # Later factors are of the size that is wanted in the end, as published.
+        size = height // recipe.scale, width // recipe.scale
+    final = recipe.final
+    resizing: list[Step] = [
+        ResizeStep(height=height // recipe.scale, width=width // recipe.scale, mode=dice.choice(final.modes))
+    ]
+    if dice.chance(final.sinc):
+        resizing.append(_draw_sinc(final.sinc_size, dice))
+    compression = _draw_compression(final.compression, dice)
+    steps += resizing + compression if dice.chance(final.resize_first) else compression + resizing
+    return Sample(seed=dice.seed(), steps=tuple(steps))
+
+
+def _draw_stage(stage: Stage, size: tuple[int, int], dice: _Dice) -> list[Step]:
+    """What one stage does to a picture; `size` is its height and width where it is not resized."""
+    return [
+        *_draw_blur(stage.blur, dice),
+        *_draw_resize(stage.resize, size, dice),
+        *_draw_noise(stage.noise, dice),
+        *_draw_compression(stage.compression, dice),
+    ]
+
+
+def _draw_blur(blur: Blur | None, dice: _Dice) -> list[Step]:
+    if blur is None or not dice.chance(blur.probability):
+        return []
+    if dice.chance(blur.sinc):
+        return [_draw_sinc(blur.size, dice)]
+    size = _odd(blur.size, dice)
+    kind = dice.choice(blur.kinds)
+    if kind == "disk":
+        return [BlurStep(kernel="disk", size=size, parameters={"radius": dice.uniform(*blur.disk_radius)})]
+    angle = dice.uniform(-math.pi, math.pi)
+    if kind == "motion":
+        length = dice.uniform(*blur.motion_length)
+        return [BlurStep(kernel="motion", size=size, parameters={"length": length, "angle": angle})]
+    sigma_x = dice.uniform(*blur.sigma)
+    sigma_y = dice.uniform(*blur.sigma) if kind.endswith("anisotropic") else sigma_x
+    parameters = {"sigma_x": sigma_x, "sigma_y": sigma_y, "angle": angle}
+    if kind.startswith("generalized"):
+        beta = _draw_beta(blur.generalized_beta, dice)
+        return [BlurStep(kernel="generalized_gaussian", size=size, parameters={**parameters, "beta": beta})]
+    if kind.startswith("plateau"):
+        beta = _draw_beta(blur.plateau_beta, dice)
+        return [BlurStep(kernel="plateau", size=size, parameters={**parameters, "beta": beta})]
+    return [BlurStep(kernel="gaussian", size=size, parameters=parameters)]
+
+
+def _draw_beta(limits: tuple[float, float], dice: _Dice) -> float:
+    """Half of them below 1, half above, as far as the limits allow both."""
+    low, high = limits
+    if low < 1 < high:
+        return dice.uniform(low, 1) if dice.chance(0.5) else dice.uniform(1, high)
+    return dice.uniform(low, high)
+
+
+def _draw_sinc(sizes: tuple[int, int], dice: _Dice) -> BlurStep:
+    size = _odd(sizes, dice)
+    # Small kernels cannot hold the long waves of a low cutoff.
+    cutoff = dice.uniform(math.pi / 3 if size < 13 else math.pi / 5, math.pi)
+    return BlurStep(kernel="sinc", size=size, parameters={"cutoff": cutoff})
+
+
+def _odd(sizes: tuple[int, int], dice: _Dice) -> int:
+    return 2 * dice.whole(sizes[0] // 2, sizes[1] // 2) + 1
+
+
+def _draw_resize(resize: Resize | None, size: tuple[int, int], dice: _Dice) -> list[Step]:
+    if resize is None:
+        return []
+    direction = dice.choice(resize.directions)
+    low, high = resize.factor
+    factor = dice.uniform(*{"up": (1.0, high), "down": (low, 1.0), "keep": (1.0, 1.0)}[direction])
+    height, width = (max(1, int(side * factor)) for side in size)
+    return [ResizeStep(height=height, width=width, mode=dice.choice(resize.modes))]
+
+
+def _draw_noise(noise: Noise | None, dice: _Dice) -> list[Step]:
+    if noise is None or not dice.chance(noise.probability):
+        return []
+    kind = dice.choice(noise.kinds)
+    if kind == "camera":
+        return [CameraStep(shot=dice.logarithmic(*noise.camera_shot), read=dice.logarithmic(*noise.camera_read))]
+    gray = dice.chance(noise.gray)
+    if kind == "gaussian":
+        return [GaussianStep(sigma=dice.uniform(*noise.gaussian_sigma), gray=gray)]
+    return [PoissonStep(scale=dice.uniform(*noise.poisson_scale), gray=gray)]
+
+
+def _draw_compression(compression: Compression | None, dice: _Dice) -> list[Step]:
+    if compression is None or not dice.chance(compression.probability):
+        return []
+    codec = dice.choice(compression.codecs)
+    limits = {
+        "jpeg": compression.jpeg_quality,
+        "webp": compression.webp_quality,
+        "avif": compression.avif_quality,
+    }[codec]
+    subsampled = codec == "webp" or (codec == "jpeg" and dice.chance(compression.subsampled))
+    return [CompressStep(op=codec, quality=dice.whole(*limits), subsampled=subsampled)]
