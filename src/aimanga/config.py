@@ -4,8 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
+import tomlkit
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from aimanga.atomic import replacing
 from aimanga.errors import UsageError
 
 
@@ -51,6 +53,19 @@ def load(kind: type[AnyConfig], path: Path) -> AnyConfig:
         return kind.model_validate(content)
     except ValidationError as error:
         raise UsageError(f"{path}: {explain(error)}") from error
+
+
+def write_toml(config: Config, path: Path, comment: str = "") -> None:
+    """Write a configuration so that `load` gives it again, defaults and all.
+
+    Args:
+        config: What to write.
+        path: The file; an existing one is replaced.
+        comment: Lines to put at its head.
+    """
+    head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
+    with replacing(path) as part:
+        part.write_text(head + tomlkit.dumps(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
 
 
 def explain(error: ValidationError) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import aimanga
+from aimanga.cli.degrade import degrade
 from aimanga.cli.export import export
 from aimanga.cli.models import models
 from aimanga.cli.upscale import upscale
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(upscale)
+app.add_typer(degrade, name="degrade")
 app.add_typer(models, name="models")
 app.add_typer(weights, name="weights")
 app.command()(export)

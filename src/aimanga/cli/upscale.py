@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aimanga.cli.console import counted, duration, say, say_counts, say_left_out
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -86,8 +88,7 @@ def upscale(
     costs = {p.job.source: float(p.input_size[0] * p.input_size[1]) for p in plan.pictures if p.input_size}
     with ProgressDisplay(console, costs, len(plan.pictures)) as display:
         result = run_plan(plan, overwrite=overwrite, jobs=jobs, report=report, watcher=display)
-    counts = [f"{result.count(status)} {status}" for status in ("done", "skipped", "failed")]
-    console.print(f"{', '.join(counts)} in {_duration(result.seconds)}", highlight=False)
+    say_counts(console, result)
     raise typer.Exit(result.exit_code)
 
 
@@ -103,7 +104,7 @@ def _print_plan(console: "Console", plan: "UpscalePlan", overwrite: bool) -> Non
         else:
             sizes = " -> ".join(f"{size[0]} x {size[1]}" for size in (picture.input_size, picture.output_size) if size)
             line = f"upscales  {source} -> {target}  {sizes}"
-        _say(console, printable(line))
+        say(console, printable(line))
 
 
 def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
@@ -117,37 +118,18 @@ def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
     waiting = plan.waiting(overwrite=overwrite)
     inputs = sum(p.input_size[0] * p.input_size[1] for p in waiting if p.input_size)
     outputs = sum(p.output_size[0] * p.output_size[1] for p in waiting if p.output_size)
-    summary = f"{len(waiting)} of {_counted(len(plan.pictures), 'picture')} to make"
+    summary = f"{len(waiting)} of {counted(len(plan.pictures), 'picture')} to make"
     if waiting:
         summary += f", {inputs / 1e6:.2f} -> {outputs / 1e6:.1f} megapixels"
     if waiting and options.strength > 0:
         with console.status("measuring the speed"):
             seconds = engine.seconds_per_pixel() * sum(p.network_pixels for p in waiting)
-        summary += f", about {_duration(seconds)}"
+        summary += f", about {duration(seconds)}"
     lines.append(summary)
     if waiting and not engine.streams:
         lines.append(f"{engine.model.name} looks at the whole picture: large ones are cut into overlapping tiles")
     if not overwrite and (present := sum(p.present for p in plan.pictures)):
         lines.append(f"{present} already there (--overwrite makes them again)")
-    if plan.ignored:
-        lines.append(f"{_counted(plan.ignored, 'other file')} left out")
-    if plan.subfolders:
-        lines.append(f"{_counted(plan.subfolders, 'subfolder')} left out (--recursive enters them)")
     for line in lines:
-        _say(console, line)
-
-
-def _say(console: "Console", line: str) -> None:
-    """Print a line as it is: names of files hold what rich would take for markup or emoji."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+        say(console, line)
+    say_left_out(console, plan.ignored, plan.subfolders)

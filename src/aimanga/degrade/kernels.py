@@ -1,4 +1,4 @@
-"""Blur kernels: what lenses, motion and sharpening filters do to a point of light.
+"""Kernels: what lenses, motion and sharpening do to a point of light.
 
 Each is a `size` x `size` tensor, float32, that sums up to 1, with its centre in the middle; `size` is odd. A kernel
 that is too small for its parameters is cut off and made to sum up to 1 again, as in the published degradations.
@@ -96,6 +96,19 @@ def disk(size: int, radius: float) -> Tensor:
     y, x = _grid(size)
     inside = torch.hypot(x[..., None, None] + offsets, y[..., None, None] + offsets[:, None]) <= radius
     return _normalized(inside.double().mean((-2, -1)))
+
+
+def unsharp(size: int, sigma: float, amount: float) -> Tensor:
+    """Unsharp masking: the picture plus `amount` times what a Gaussian blur takes from it.
+
+    Args:
+        size: Side of the kernel, odd.
+        sigma: Deviation of the Gaussian, in pixels.
+        amount: How much is added; 0 changes nothing.
+    """
+    kernel = -amount * gaussian(size, sigma, sigma, 0)
+    kernel[size // 2, size // 2] += 1 + amount
+    return kernel
 
 
 def _grid(size: int) -> tuple[Tensor, Tensor]:

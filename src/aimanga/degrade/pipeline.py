@@ -7,19 +7,20 @@ import torch
 from torch import Generator, Tensor
 
 from aimanga.degrade import kernels
-from aimanga.degrade.blur import blur
+from aimanga.degrade.blur import blur, usm_sharpen
 from aimanga.degrade.jpeg import jpeg
 from aimanga.degrade.noise import camera_noise, gaussian_noise, poisson_noise
 from aimanga.degrade.resize import resize
 from aimanga.degrade.steps import (
-    BlurStep,
     CameraStep,
     CompressStep,
+    FilterStep,
     GaussianStep,
     PoissonStep,
     ResizeStep,
     Sample,
     Step,
+    UsmStep,
 )
 from aimanga.images.codec import recompressed
 from aimanga.tensors import from_array, to_array
@@ -31,8 +32,9 @@ KERNELS: dict[str, Callable[..., Tensor]] = {
     "sinc": kernels.sinc,
     "disk": kernels.disk,
     "motion": kernels.motion,
+    "unsharp": kernels.unsharp,
 }
-"""The blur kernels by the names under which steps know them."""
+"""The kernels by the names under which steps know them."""
 
 
 def degrade(batch: Tensor, samples: Sequence[Sample]) -> Tensor:
@@ -60,7 +62,9 @@ def _degraded(x: Tensor, sample: Sample) -> Tensor:
 
 def _apply(x: Tensor, step: Step, generator: Generator) -> Tensor:
     match step:
-        case BlurStep():
+        case UsmStep():
+            return usm_sharpen(x)
+        case FilterStep():
             kernel = KERNELS[step.kernel](step.size, **step.parameters)
             return blur(x, kernel[None])
         case ResizeStep():

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from aimanga.config import Config, Range, load
 from aimanga.degrade.resize import ResizeMode
+from aimanga.errors import UsageError
 
 BlurKind = Literal[
     "isotropic",
@@ -118,6 +119,17 @@ class Noise(Config):
     """Camera noise: deviation in the dark; drawn likewise."""
 
 
+class Sharpen(Config):
+    """How a stage sharpens: by unsharp masking, as cameras and editors do."""
+
+    probability: Probability
+    """How often."""
+    sigma: Positive = (0.5, 2.0)
+    """Deviation of the Gaussian whose blur is taken away, in pixels."""
+    amount: Range = (0.2, 1.5)
+    """How many times what the blur takes is added."""
+
+
 class Compression(Config):
     """How a picture is compressed."""
 
@@ -132,7 +144,7 @@ class Compression(Config):
     avif_quality: Quality = (30, 90)
     """The same of AVIF."""
     subsampled: Probability = 1.0
-    """How often JPEG keeps colour at half the resolution; WebP always does, AVIF never here."""
+    """How often JPEG and AVIF keep colour at half the resolution; WebP always does."""
 
 
 class Stage(Config):
@@ -143,6 +155,8 @@ class Stage(Config):
     resize: Resize | None = None
     """Left out: none."""
     noise: Noise | None = None
+    """Left out: none."""
+    sharpen: Sharpen | None = None
     """Left out: none."""
     compression: Compression | None = None
     """Left out: none."""
@@ -170,18 +184,41 @@ class Recipe(Config):
     """What it stands for, and where its numbers come from."""
     scale: Annotated[int, Field(ge=1, le=16)] = 4
     """By how much height and width get smaller in all."""
-    sharpen_target: bool = False
-    """Whether a network learns from sharpened pictures of high resolution; they are never degraded sharpened."""
+    sharpen_source: bool = False
+    """Whether pictures of high resolution are sharpened by unsharp masking before all else, as Real-ESRGAN does."""
     stages: tuple[Stage, ...] = ()
     """One after the other, before the last one."""
     final: Final
     """The last stage."""
 
 
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe from a TOML file.
+SHIPPED = ("realesrgan", "bicubic")
+"""The recipes that come with the package, by name; the files are `degrade-NAME.toml`."""
+
+DEFAULT_RECIPE = "aimanga"
+
+
+def recipe_path(recipe: str | Path) -> Path:
+    """Where a recipe lies: one of `SHIPPED` by its name, or a file by its path."""
+    if str(recipe) not in SHIPPED:
+        return Path(recipe)
+    package = Path(__file__).parents[1]
+    name = f"degrade-{recipe}.toml"
+    installed = package / "recipes" / name
+    # In a checkout they lie beside the sources; a built package has them inside.
+    return installed if installed.is_file() else package.parents[1] / "recipes" / name
+
+
+def load_recipe(recipe: str | Path) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        recipe: The name of one that is shipped, or a TOML file.
 
     Raises:
         UsageError: The file is missing or no recipe; the message names all that is wrong.
     """
+    path = recipe_path(recipe)
+    if not path.exists() and not path.suffix:
+        raise UsageError(f"{recipe}: no such file, and the recipes that come with aimanga are {', '.join(SHIPPED)}")
     return load(Recipe, path)

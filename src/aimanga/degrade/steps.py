@@ -8,21 +8,41 @@ from pydantic import Field
 from torch import Generator
 
 from aimanga.config import Config
-from aimanga.degrade.recipe import Blur, Compression, Noise, Recipe, Resize, Stage
+from aimanga.degrade.recipe import Blur, Compression, Noise, Recipe, Resize, Sharpen, Stage
 from aimanga.degrade.resize import ResizeMode
 
 
-class BlurStep(Config):
-    """Blur with a kernel."""
+class UsmStep(Config):
+    """Sharpen by unsharp masking where there are edges, as Real-ESRGAN prepares its pictures."""
 
-    op: Literal["blur"] = "blur"
+    op: Literal["usm"] = "usm"
     """What is done."""
-    kernel: Literal["gaussian", "generalized_gaussian", "plateau", "sinc", "disk", "motion"]
+
+    def __str__(self) -> str:
+        return "sharpen the source"
+
+
+class FilterStep(Config):
+    """Blur or sharpen with a kernel."""
+
+    op: Literal["filter"] = "filter"
+    """What is done."""
+    kernel: Literal["gaussian", "generalized_gaussian", "plateau", "sinc", "disk", "motion", "unsharp"]
     """Which function of `aimanga.degrade.kernels` makes it."""
     size: int
     """Side of the kernel."""
     parameters: dict[str, float]
     """The function's other arguments."""
+
+    def __str__(self) -> str:
+        shown = {name: f"{value:.2f}" for name, value in self.parameters.items() if name != "angle"}
+        if shown.get("sigma_x") == shown.get("sigma_y") is not None:  # round: the angle is no matter
+            shown = {"sigma": shown.pop("sigma_x"), **shown}
+            del shown["sigma_y"]
+        elif "angle" in self.parameters:
+            shown["angle"] = f"{math.degrees(self.parameters['angle']):.0f}"
+        name = self.kernel.replace("_", " ")
+        return f"{name} {self.size}: {', '.join(f'{key} {value}' for key, value in shown.items())}"
 
 
 class ResizeStep(Config):
@@ -37,6 +57,9 @@ class ResizeStep(Config):
     mode: ResizeMode
     """How."""
 
+    def __str__(self) -> str:
+        return f"resize to {self.width} x {self.height}, {self.mode}"
+
 
 class GaussianStep(Config):
     """Add Gaussian noise."""
@@ -47,6 +70,9 @@ class GaussianStep(Config):
     """Deviation in levels of 255."""
     gray: bool
     """The same for all channels."""
+
+    def __str__(self) -> str:
+        return f"gaussian noise {self.sigma:.1f}{', gray' if self.gray else ''}"
 
 
 class PoissonStep(Config):
@@ -59,6 +85,9 @@ class PoissonStep(Config):
     gray: bool
     """The same for all channels."""
 
+    def __str__(self) -> str:
+        return f"poisson noise {self.scale:.2f}{', gray' if self.gray else ''}"
+
 
 class CameraStep(Config):
     """Add the noise of a sensor."""
@@ -69,6 +98,9 @@ class CameraStep(Config):
     """Variance for each unit of linear light."""
     read: float
     """Deviation in the dark."""
+
+    def __str__(self) -> str:
+        return f"camera noise: shot {self.shot:.4f}, read {self.read:.4f}"
 
 
 class CompressStep(Config):
@@ -81,9 +113,13 @@ class CompressStep(Config):
     subsampled: bool
     """Colour at half the resolution."""
 
+    def __str__(self) -> str:
+        return f"{self.op} {self.quality}, {'4:2:0' if self.subsampled else '4:4:4'}"
+
 
 Step = Annotated[
-    BlurStep | ResizeStep | GaussianStep | PoissonStep | CameraStep | CompressStep, Field(discriminator="op")
+    UsmStep | FilterStep | ResizeStep | GaussianStep | PoissonStep | CameraStep | CompressStep,
+    Field(discriminator="op"),
 ]
 
 
@@ -148,7 +184,7 @@ def draw(recipe: Recipe, height: int, width: int, seed: int) -> Sample:
     if height % recipe.scale or width % recipe.scale:
         raise ValueError(f"{width} x {height} is no multiple of {recipe.scale}")
     dice = _Dice(seed)
-    steps: list[Step] = []
+    steps: list[Step] = [UsmStep()] if recipe.sharpen_source else []
     size = height, width
     for stage in recipe.stages:
         steps += _draw_stage(stage, size, dice)
@@ -171,6 +207,7 @@ def _draw_stage(stage: Stage, size: tuple[int, int], dice: _Dice) -> list[Step]:
         *_draw_blur(stage.blur, dice),
         *_draw_resize(stage.resize, size, dice),
         *_draw_noise(stage.noise, dice),
+        *_draw_sharpening(stage.sharpen, dice),
         *_draw_compression(stage.compression, dice),
     ]
 
@@ -183,21 +220,21 @@ def _draw_blur(blur: Blur | None, dice: _Dice) -> list[Step]:
     size = _odd(blur.size, dice)
     kind = dice.choice(blur.kinds)
     if kind == "disk":
-        return [BlurStep(kernel="disk", size=size, parameters={"radius": dice.uniform(*blur.disk_radius)})]
+        return [FilterStep(kernel="disk", size=size, parameters={"radius": dice.uniform(*blur.disk_radius)})]
     angle = dice.uniform(-math.pi, math.pi)
     if kind == "motion":
         length = dice.uniform(*blur.motion_length)
-        return [BlurStep(kernel="motion", size=size, parameters={"length": length, "angle": angle})]
+        return [FilterStep(kernel="motion", size=size, parameters={"length": length, "angle": angle})]
     sigma_x = dice.uniform(*blur.sigma)
     sigma_y = dice.uniform(*blur.sigma) if kind.endswith("anisotropic") else sigma_x
     parameters = {"sigma_x": sigma_x, "sigma_y": sigma_y, "angle": angle}
     if kind.startswith("generalized"):
         beta = _draw_beta(blur.generalized_beta, dice)
-        return [BlurStep(kernel="generalized_gaussian", size=size, parameters={**parameters, "beta": beta})]
+        return [FilterStep(kernel="generalized_gaussian", size=size, parameters={**parameters, "beta": beta})]
     if kind.startswith("plateau"):
         beta = _draw_beta(blur.plateau_beta, dice)
-        return [BlurStep(kernel="plateau", size=size, parameters={**parameters, "beta": beta})]
-    return [BlurStep(kernel="gaussian", size=size, parameters=parameters)]
+        return [FilterStep(kernel="plateau", size=size, parameters={**parameters, "beta": beta})]
+    return [FilterStep(kernel="gaussian", size=size, parameters=parameters)]
 
 
 def _draw_beta(limits: tuple[float, float], dice: _Dice) -> float:
@@ -208,11 +245,11 @@ def _draw_beta(limits: tuple[float, float], dice: _Dice) -> float:
     return dice.uniform(low, high)
 
 
-def _draw_sinc(sizes: tuple[int, int], dice: _Dice) -> BlurStep:
+def _draw_sinc(sizes: tuple[int, int], dice: _Dice) -> FilterStep:
     size = _odd(sizes, dice)
     # Small kernels cannot hold the long waves of a low cutoff.
     cutoff = dice.uniform(math.pi / 3 if size < 13 else math.pi / 5, math.pi)
-    return BlurStep(kernel="sinc", size=size, parameters={"cutoff": cutoff})
+    return FilterStep(kernel="sinc", size=size, parameters={"cutoff": cutoff})
 
 
 def _odd(sizes: tuple[int, int], dice: _Dice) -> int:
@@ -241,6 +278,15 @@ def _draw_noise(noise: Noise | None, dice: _Dice) -> list[Step]:
     return [PoissonStep(scale=dice.uniform(*noise.poisson_scale), gray=gray)]
 
 
+def _draw_sharpening(sharpen: Sharpen | None, dice: _Dice) -> list[Step]:
+    if sharpen is None or not dice.chance(sharpen.probability):
+        return []
+    sigma = dice.uniform(*sharpen.sigma)
+    size = 2 * math.ceil(3 * sigma) + 1
+    parameters = {"sigma": sigma, "amount": dice.uniform(*sharpen.amount)}
+    return [FilterStep(kernel="unsharp", size=size, parameters=parameters)]
+
+
 def _draw_compression(compression: Compression | None, dice: _Dice) -> list[Step]:
     if compression is None or not dice.chance(compression.probability):
         return []
@@ -250,5 +296,5 @@ def _draw_compression(compression: Compression | None, dice: _Dice) -> list[Step
         "webp": compression.webp_quality,
         "avif": compression.avif_quality,
     }[codec]
-    subsampled = codec == "webp" or (codec == "jpeg" and dice.chance(compression.subsampled))
+    subsampled = codec == "webp" or dice.chance(compression.subsampled)
     return [CompressStep(op=codec, quality=dice.whole(*limits), subsampled=subsampled)]

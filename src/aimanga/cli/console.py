@@ -1,0 +1,40 @@
+"""How the verbs say things."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aimanga.batch import Report
+
+
+def say(console: "Console", line: str) -> None:
+    """Print a line as it is: names of files hold what rich would take for markup or emoji."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
+
+
+def say_counts(console: "Console", report: "Report") -> None:
+    """The last line of a batch."""
+    counts = [f"{report.count(status)} {status}" for status in ("done", "skipped", "failed")]
+    say(console, f"{', '.join(counts)} in {duration(report.seconds)}")
+
+
+def say_left_out(console: "Console", ignored: int, subfolders: int) -> None:
+    """What a batch does not look at."""
+    if ignored:
+        say(console, f"{counted(ignored, 'other file')} left out")
+    if subfolders:
+        say(console, f"{counted(subfolders, 'subfolder')} left out (--recursive enters them)")
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: 1 picture, 2 pictures."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
