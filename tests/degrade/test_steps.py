@@ -209,3 +209,18 @@ def test_a_sample_survives_being_written_down(name):
 def test_a_side_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="99 x 64 is no multiple of 4"):
         draw(load_recipe("bicubic"), 64, 99, 0)
+
+
+def test_another_noise_leaves_blur_resizing_and_compression_as_they_were():
+    recipe = load_recipe("realesrgan")
+    content = recipe.model_dump(exclude_none=True)
+    content["stages"][0]["noise"] = {"kinds": {"camera": 1.0}, "gray": 0.0}
+    content["stages"][1]["blur"]["probability"] = 0.0
+    other = Recipe.model_validate(content)
+    for seed in range(20):
+        one, two = draw(recipe, 64, 64, seed), draw(other, 64, 64, seed)
+        (first, second, last), (first2, second2, last2) = next(stages([one])), next(stages([two]))
+        assert isinstance(first2[2], CameraStep)
+        assert second2[0] is None
+        del first[2], first2[2], second[0], second2[0]
+        assert (first, second, last, one.seed) == (first2, second2, last2, two.seed)

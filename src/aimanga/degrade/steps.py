@@ -136,7 +136,7 @@ Kind = TypeVar("Kind", bound=str)
 
 
 class _Dice:
-    """Random draws of one sample, all from one generator."""
+    """Random draws from one generator."""
 
     def __init__(self, seed: int) -> None:
         self.generator = Generator().manual_seed(seed)
@@ -165,9 +165,16 @@ class _Dice:
     def seed(self) -> int:
         return self.whole(0, 2**62)
 
+    def child(self) -> "_Dice":
+        """Dice of their own for one part: what is drawn there, and how much, changes nothing in the others."""
+        return _Dice(self.seed())
+
 
 def draw(recipe: Recipe, height: int, width: int, seed: int) -> Sample:
     """Draw what will be done to a picture.
+
+    Each part of a stage has random numbers of its own: who changes the noise of a recipe, and keeps the seed, sees
+    the same blur as before.
 
     Args:
         recipe: From where to where.
@@ -184,6 +191,7 @@ def draw(recipe: Recipe, height: int, width: int, seed: int) -> Sample:
     if height % recipe.scale or width % recipe.scale:
         raise ValueError(f"{width} x {height} is no multiple of {recipe.scale}")
     dice = _Dice(seed)
+    noise_seed, last = dice.seed(), dice.child()
     steps: list[Step] = [UsmStep()] if recipe.sharpen_source else []
     size = height, width
     for stage in recipe.stages:
@@ -192,23 +200,24 @@ def draw(recipe: Recipe, height: int, width: int, seed: int) -> Sample:
         size = height // recipe.scale, width // recipe.scale
     final = recipe.final
     resizing: list[Step] = [
-        ResizeStep(height=height // recipe.scale, width=width // recipe.scale, mode=dice.choice(final.modes))
+        ResizeStep(height=height // recipe.scale, width=width // recipe.scale, mode=last.child().choice(final.modes))
     ]
-    if dice.chance(final.sinc):
-        resizing.append(_draw_sinc(final.sinc_size, dice))
-    compression = _draw_compression(final.compression, dice)
-    steps += resizing + compression if dice.chance(final.resize_first) else compression + resizing
-    return Sample(seed=dice.seed(), steps=tuple(steps))
+    sinc = _draw_sinc(final.sinc_size, last.child())
+    if last.chance(final.sinc):
+        resizing.append(sinc)
+    compression = _draw_compression(final.compression, dice.child())
+    steps += resizing + compression if last.chance(final.resize_first) else compression + resizing
+    return Sample(seed=noise_seed, steps=tuple(steps))
 
 
 def _draw_stage(stage: Stage, size: tuple[int, int], dice: _Dice) -> list[Step]:
     """What one stage does to a picture; `size` is its height and width where it is not resized."""
     return [
-        *_draw_blur(stage.blur, dice),
-        *_draw_resize(stage.resize, size, dice),
-        *_draw_noise(stage.noise, dice),
-        *_draw_sharpening(stage.sharpen, dice),
-        *_draw_compression(stage.compression, dice),
+        *_draw_blur(stage.blur, dice.child()),
+        *_draw_resize(stage.resize, size, dice.child()),
+        *_draw_noise(stage.noise, dice.child()),
+        *_draw_sharpening(stage.sharpen, dice.child()),
+        *_draw_compression(stage.compression, dice.child()),
     ]
 
 
