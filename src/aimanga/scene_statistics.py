@@ -1,9 +1,9 @@
 """Natural-scene statistics: what undamaged photos have in common, whatever they show.
 
 Sources: A. Mittal, A. Moorthy, A. Bovik, "No-reference image quality assessment in the spatial domain", IEEE TIP
-21(12), 2012 (the coefficients and the 36 features); N.-E. Lasmar, Y. Stitou, Y. Berthoumieu, "Multiscale skewed heavy tailed
-model for texture analysis", ICIP 2009 (the asymmetric fit); K. Sharifi, A. Leon-Garcia, IEEE TCSVT 5(1), 1995 (the
-symmetric one).
+21(12), 2012 (the coefficients and the 36 features); N.-E. Lasmar, Y. Stitou, Y. Berthoumieu, "Multiscale skewed heavy
+tailed model for texture analysis", ICIP 2009 (the asymmetric fit); K. Sharifi, A. Leon-Garcia, "Estimation of shape
+parameter for generalized Gaussian distributions in subband decompositions of video", IEEE TCSVT 5(1), 1995.
 """
 
 import math
@@ -70,9 +70,7 @@ def asymmetric_gaussian_fit(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
     ratio = values.abs().mean(1).square() / values.square().mean(1).clamp(min=1e-12)
     shape = _shape(ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2)
     log_gamma = torch.special.gammaln
-    spread = torch.exp(
-        log_gamma(2 / shape) - log_gamma(1 / shape) + (log_gamma(1 / shape) - log_gamma(3 / shape)) / 2
-    )
+    spread = torch.exp(log_gamma(2 / shape) - log_gamma(1 / shape) + (log_gamma(1 / shape) - log_gamma(3 / shape)) / 2)
     return shape, (right - left) * spread, left**2, right**2
 
 

@@ -1,6 +1,6 @@
 """Run one function over many files: found, named, resumed, reported."""
 
-from aimanga.batch.plan import Job, Plan, plan
+from aimanga.batch.plan import Job, Plan, find, plan
 from aimanga.batch.progress import ProgressDisplay, printable
 from aimanga.batch.report import Detail, Record, Report
 from aimanga.batch.run import Tick, Watcher, Work, run
@@ -15,6 +15,7 @@ __all__ = [
     "Tick",
     "Watcher",
     "Work",
+    "find",
     "plan",
     "printable",
     "run",

@@ -64,10 +64,7 @@ def plan(
         UsageError: An input does not exist or cannot be read, nothing was found, or a result would replace a source
             or the result of a source in another folder.
     """
-    inputs = list(inputs)
-    missing = [str(path) for path in inputs if not path.exists()]
-    if missing:
-        raise UsageError(f"no such file or folder: {', '.join(missing)}")
+    inputs = _existing(inputs)
     if len(inputs) == 1 and inputs[0].is_file() and output.suffix and not output.is_dir():
         found = _Found([(inputs[0], Path())])
         jobs = [Job(inputs[0], output)]
@@ -78,10 +75,22 @@ def plan(
         found.files = _without_results(found.files, output, result_name)
         jobs = _name_results(found.files, output, result_name)
     if not jobs:
-        hint = " (--recursive enters subfolders)" if found.subfolders and not recursive else ""
-        raise UsageError(f"no pictures found in {', '.join(map(str, inputs))}{hint}")
+        raise _none_found(inputs, found, recursive)
     _check_overwriting(jobs)
     return Plan(tuple(jobs), found.ignored, found.subfolders)
+
+
+def find(inputs: Iterable[Path], *, suffixes: Collection[str], recursive: bool = False) -> tuple[Path, ...]:
+    """Find the files that `plan` would take from files and folders.
+
+    Raises:
+        UsageError: An input does not exist or cannot be read, or nothing was found.
+    """
+    inputs = _existing(inputs)
+    found = _find(inputs, None, suffixes, recursive)
+    if not found.files:
+        raise _none_found(inputs, found, recursive)
+    return tuple(file for file, _ in found.files)
 
 
 @dataclass
@@ -91,7 +100,20 @@ class _Found:
     subfolders: int = 0
 
 
-def _find(inputs: list[Path], output: Path, suffixes: Collection[str], recursive: bool) -> _Found:
+def _existing(inputs: Iterable[Path]) -> list[Path]:
+    inputs = list(inputs)
+    missing = [str(path) for path in inputs if not path.exists()]
+    if missing:
+        raise UsageError(f"no such file or folder: {', '.join(missing)}")
+    return inputs
+
+
+def _none_found(inputs: Iterable[Path], found: _Found, recursive: bool) -> UsageError:
+    hint = " (--recursive enters subfolders)" if found.subfolders and not recursive else ""
+    return UsageError(f"no pictures found in {', '.join(map(str, inputs))}{hint}")
+
+
+def _find(inputs: list[Path], output: Path | None, suffixes: Collection[str], recursive: bool) -> _Found:
     found = _Found([])
     for given in inputs:
         if given.is_file():
@@ -113,9 +135,9 @@ def _find(inputs: list[Path], output: Path, suffixes: Collection[str], recursive
     return found
 
 
-def _walk(top: Path, output: Path, recursive: bool) -> Iterator[tuple[Path, list[str], int]]:
+def _walk(top: Path, output: Path | None, recursive: bool) -> Iterator[tuple[Path, list[str], int]]:
     """Folder, sorted file names, number of subfolders left out; never the output folder, nor links to folders."""
-    results = output.resolve()
+    results = None if output is None else output.resolve()
 
     def refuse(error: OSError) -> None:
         raise UsageError(f"{error.filename}: this folder cannot be read: {error.strerror}")

@@ -96,6 +96,52 @@ def remake(
 
 
 @degrade.command()
+def fit(
+    hq: Annotated[list[Path], typer.Option("--hq", help="Pictures of good quality: a folder.", show_default=False)],
+    real: Annotated[
+        list[Path], typer.Option("--real", help="Real pictures of low quality: a folder.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The recipe: a .toml file.", show_default=False)],
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="The recipe to begin with: the result has its parts.")
+    ] = "realesrgan",
+    trials: Annotated[int, typer.Option(help="How many recipes to try.")] = 150,
+    samples: Annotated[int, typer.Option(help="Squares to degrade for each.")] = 192,
+    seed: _Seed = 0,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Enter subfolders.")] = False,
+) -> None:
+    """Search the recipe that makes good pictures as bad as real ones are.
+
+    Writes the recipe, plots of what was compared (RECIPE.marginals.png), and a preview (RECIPE.preview.png).
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from aimanga.degrade.fit import fit as search
+    from aimanga.degrade.fit import write_fit
+    from aimanga.errors import UsageError
+
+    if output.suffix != ".toml":
+        raise UsageError(f"{output}: a recipe is a .toml file")
+    console = Console()
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("reading the pictures", total=trials)
+        result = search(
+            hq, real, start=recipe, trials=trials, samples=samples, seed=seed, recursive=recursive,
+            tell=lambda n, best: progress.update(task, completed=n, description=f"distance {best:.3f}"),
+        )  # fmt: skip
+    for line in result.left_out:
+        say(console, f"left out  {line}")
+    good, bad = result.pictures
+    say(console, f"{counted(good, 'picture')} of good quality, {counted(bad, 'real one')}, {counted(trials, 'trial')}")
+    say(console, f"distance on held-out pictures: {result.before:.3f} before, {result.after:.3f} after")
+    say(console, f"between the real pictures of the search and the held-out ones: {result.floor:.3f}")
+    command = f"aimanga degrade fit --recipe {recipe} --trials {trials} --samples {samples} --seed {seed}"
+    for path in (output, *write_fit(result, output, f"Made by: {command}")):
+        say(console, f"written   {path}")
+
+
+@degrade.command()
 def recipes(
     name: Annotated[
         str | None,

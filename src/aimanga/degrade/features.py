@@ -1,13 +1,14 @@
 """Numbers that tell how a picture is damaged, and how far two sets of pictures are apart in them.
 
 Sources: `aimanga.scene_statistics` (36 features); D. Field, "Relations between the statistics of natural images and the
-response properties of cortical cells", JOSA A 4(12), 1987 (the slope of the spectrum); J. Immerkaer, "Fast noise variance
-estimation", Computer Vision and Image Understanding 64(2), 1996; N. Bonneel et al., "Sliced and Radon Wasserstein
-barycenters of measures", J. Mathematical Imaging and Vision 51, 2015 (the distance).
+response properties of cortical cells", JOSA A 4(12), 1987 (the slope of the spectrum); J. Immerkaer, "Fast noise
+variance estimation", Computer Vision and Image Understanding 64(2), 1996; N. Bonneel et al., "Sliced and Radon
+Wasserstein barycenters of measures", J. Mathematical Imaging and Vision 51, 2015 (the distance).
 """
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ from aimanga.tensors import gray
 
 _SCALE_NAMES = (
     "shape", "variance",
-    *(f"{way} {part}" for way in ("right", "below", "falling", "rising") for part in ("shape", "mean", "left", "right")),
+    *(f"{way} {fit}" for way in ("right", "below", "falling", "rising") for fit in ("shape", "mean", "left", "right")),
 )  # fmt: skip
 FEATURES: tuple[str, ...] = (
     *(f"{name}, scale {scale}" for scale in (1, 2) for name in _SCALE_NAMES),
@@ -63,7 +64,7 @@ def _spectrum_slopes(luma: Tensor) -> tuple[Tensor, Tensor]:
     slopes = []
     for low, high in ((0.04, 0.2), (0.2, 0.5)):
         edges = torch.logspace(math.log10(low), math.log10(high), 7, device=luma.device)
-        bands = [(radius >= a) & (radius < b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        bands = [(radius >= a) & (radius < b) for a, b in pairwise(edges)]
         bands = [band for band in bands if band.any()]
         place = torch.stack([radius[band].log().mean() for band in bands])
         level = torch.stack([(power[:, band].mean(1) + 1e-9).log() for band in bands], 1)
@@ -77,10 +78,10 @@ def _blockiness(luma: Tensor) -> Tensor:
 
     The logarithm of the ratio, for the eighth where it is largest: a picture can have been cut.
     """
-    found = []
+    found: list[Tensor] = []
     for plane in (luma, luma.transpose(2, 3)):
         steps = plane.diff(dim=3).abs().mean((1, 2))  # N x columns
-        whole = steps[:, : steps.shape[1] // _BLOCK * _BLOCK].unflatten(1, (-1, _BLOCK)).mean(1)
+        whole = steps[:, : steps.shape[1] // _BLOCK * _BLOCK].reshape(len(steps), -1, _BLOCK).mean(1)
         largest = whole.amax(1)
         rest = (whole.sum(1) - largest) / (_BLOCK - 1)
         found.append(((largest + 1e-3) / (rest + 1e-3)).log())
@@ -101,9 +102,9 @@ def distance(found: Tensor, wanted: Tensor) -> float:
     The mean, over the features themselves and over random directions, of the squared Wasserstein distance of what is
     seen along them; in units of the deviation of each wanted feature. 0 for equal sets.
 
-    Why not the Frechet distance: that takes both sets for normal ones, and what recipes make is a mixture (some pictures
-    with noise, some without); and it needs thousands of pictures for a covariance of 42 features, where this one
-    needs, along each direction, only enough to tell the shape of one distribution.
+    Why not the Frechet distance: that takes both sets for normal ones, and what recipes make is a mixture (some
+    pictures with noise, some without); and it needs thousands of pictures for a covariance of 42 features, where this
+    one needs, along each direction, only enough to tell the shape of one distribution.
 
     Args:
         found: N x features.

@@ -43,6 +43,12 @@ def _positive(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+def _no_less_than_0(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] < 0:
+        raise ValueError(f"the lower end {limits[0]:g} is below 0")
+    return limits
+
+
 def _percent(limits: tuple[int, int]) -> tuple[int, int]:
     if not 1 <= limits[0] <= limits[1] <= 100:
         raise ValueError(f"{limits[0]} to {limits[1]} is not within 1 to 100, the lower end first")
@@ -56,6 +62,7 @@ def _odd(sizes: tuple[int, int]) -> tuple[int, int]:
 
 
 Positive = Annotated[Range, AfterValidator(_positive)]
+Strength = Annotated[Range, AfterValidator(_no_less_than_0)]
 Quality = Annotated[tuple[int, int], AfterValidator(_percent)]
 Sizes = Annotated[tuple[int, int], AfterValidator(_odd)]
 
@@ -107,9 +114,9 @@ class Noise(Config):
     """How often there is noise at all."""
     kinds: Annotated[dict[NoiseKind, Probability], AfterValidator(_adds_up)]
     """How often each kind is drawn; they add up to 1."""
-    gaussian_sigma: Range = (1.0, 30.0)
+    gaussian_sigma: Strength = (1.0, 30.0)
     """Deviation of the Gaussian noise in levels of 255."""
-    poisson_scale: Range = (0.05, 3.0)
+    poisson_scale: Strength = (0.05, 3.0)
     """Strength of the Poisson noise."""
     gray: Probability
     """How often all channels get the same noise; camera noise is always in colour."""
@@ -126,7 +133,7 @@ class Sharpen(Config):
     """How often."""
     sigma: Positive = (0.5, 2.0)
     """Deviation of the Gaussian whose blur is taken away, in pixels."""
-    amount: Range = (0.2, 1.5)
+    amount: Strength = (0.2, 1.5)
     """How many times what the blur takes is added."""
 
 
