@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from aimanga.batch import find
@@ -23,16 +24,15 @@ from aimanga.degrade.search import SearchSpace
 from aimanga.degrade.steps import draw
 from aimanga.errors import AimangaError, PictureError, UsageError
 from aimanga.images import READABLE_SUFFIXES, read, write
-from aimanga.tensors import from_array
+from aimanga.tensors import from_array, gray
 
 PATCH = 64
 """Side of the squares whose features are compared, in pixels of low resolution."""
 
 _HELD_OUT = 3  # every third picture takes no part in the search
 _FEWEST = 6  # pictures of each kind: four to search with, two to judge with
-_REAL_SQUARES = 512  # to compare with, of all real pictures of either part together
-_JUDGING_SQUARES = 512
-_CHOSEN = 6  # of the best recipes, which are compared again with other draws
+_POOL = 4  # times the samples of a trial: squares to choose from
+_CHOSEN = 6  # of the best recipes, which are compared again with all squares and other draws
 _START_TRIALS = 30  # spread over the whole space before the model of it is of use
 
 
@@ -77,8 +77,10 @@ def fit(
     """Search the recipe that damages pictures of good quality as some real pictures are damaged.
 
     Squares of the good pictures are degraded by recipes that Optuna's Gaussian process proposes, and the distance of
-    their features from those of squares of the real pictures is made small. A third of the pictures of either kind
-    takes no part in that; with it the result is judged.
+    their features from those of squares of the real pictures is made small. To each square of a real picture belongs
+    the good one that is most alike in what damage hardly touches (light, contrast and colour, four times smaller):
+    otherwise the recipe would learn that the real pictures show cats. A third of the pictures of either kind takes no
+    part in the search; with it the result is judged.
 
     Args:
         hq: Pictures of good quality: files and folders.
@@ -100,21 +102,23 @@ def fit(
         raise UsageError(f"{trials} trials of {samples} samples: at least 1 trial of 2 samples is needed")
     recipe = load_recipe(start) if isinstance(start, str | Path) else start
     left_out: list[str] = []
-    high, high_held = _squares(hq, PATCH * recipe.scale, samples, seed, recursive, left_out)
-    low, low_held = _squares(real, PATCH, _REAL_SQUARES, seed, recursive, left_out)
+    high, high_held = _squares(hq, PATCH * recipe.scale, _POOL * samples, seed, recursive, left_out)
+    low, low_held = _squares(real, PATCH, _POOL * samples, seed, recursive, left_out)
     wanted, judged = damage_features(low.squares), damage_features(low_held.squares)
-    batch = high.squares[:samples]
+    alike = _alike(high.squares, low.squares)
 
-    def gap(candidate: Recipe, first_seed: int) -> float:
-        return distance(_features(batch, candidate, first_seed), wanted)
+    def gap(candidate: Recipe, places: Tensor, first_seed: int) -> float:
+        return distance(_features(high.squares[places], candidate, first_seed), wanted)
 
     space = SearchSpace(recipe)
-    tried = _search(space, lambda numbers: gap(space.recipe(numbers), 0), trials, seed, tell)
+    tried = _search(space, lambda numbers: gap(space.recipe(numbers), alike[:samples], 0), trials, seed, tell)
     # The smallest distances owe something to the draws with which they were found.
-    found = min((space.recipe(numbers) for numbers in tried[:_CHOSEN]), key=lambda r: gap(r, samples))
-
-    held = high_held.squares.repeat(math.ceil(_JUDGING_SQUARES / len(high_held.squares)), 1, 1, 1)[:_JUDGING_SQUARES]
-    before, after = (_features(held, r, 2 * samples) for r in (recipe, found))
+    found = min(
+        (space.recipe(numbers) for numbers in tried[:_CHOSEN]),
+        key=lambda candidate: gap(candidate, alike[-2 * samples :], samples),
+    )
+    held = high_held.squares[_alike(high_held.squares, low_held.squares)[: 2 * samples]]
+    before, after = (_features(held, r, 3 * samples) for r in (recipe, found))
     return Fit(
         found,
         recipe,
@@ -142,7 +146,7 @@ def write_fit(result: Fit, path: Path, comment: str = "") -> tuple[Path, Path]:
     lines = [
         comment,
         f"{result.pictures[0]} pictures of good quality, {result.pictures[1]} real ones; distances of held-out ones:",
-        f"{result.before:.4f} before, {result.after:.4f} after, {result.floor:.4f} between the two parts of the real ones",
+        f"{result.before:.4f} before, {result.after:.4f} after; {result.floor:.4f} between the two parts of the real",
     ]
     write_toml(result.recipe, path, "\n".join(line for line in lines if line))
     plots, sheet = path.with_suffix(".marginals.png"), path.with_suffix(".preview.png")
@@ -200,6 +204,25 @@ def _squares(
         for part in (searched, held)
     )
     return first, second
+
+
+def _alike(high: Tensor, low: Tensor) -> Tensor:
+    """For each square of low resolution, in some order, the place of the one of high resolution that is most alike."""
+    seen, wanted = _content(high), _content(low)
+    spread = wanted.std(0).clamp(min=1e-3)
+    order = torch.randperm(len(low), generator=Generator().manual_seed(0))
+    return torch.cdist(wanted[order] / spread, seen / spread).argmin(1)
+
+
+def _content(squares: Tensor) -> Tensor:
+    """What a square shows, in four numbers of 16 x 16 means: light, contrast, steps between neighbours, colour."""
+    small = F.adaptive_avg_pool2d(squares, PATCH // 4)
+    light = gray(small)
+    colour = torch.cat([small[:, 2:] - light, small[:, :1] - light], 1)
+    steps = light.diff(dim=2).abs().mean((1, 2, 3)) + light.diff(dim=3).abs().mean((1, 2, 3))
+    contrast, colours = light.std((1, 2, 3)), colour.std((2, 3)).mean(1)
+    # Logarithms, of levels of which those below one of 255 are all the same.
+    return torch.stack([light.mean((1, 2, 3)), *((x + 1 / 255).log() for x in (contrast, steps, colours))], 1)
 
 
 def _features(squares: Tensor, recipe: Recipe, first_seed: int) -> Tensor:

@@ -77,7 +77,7 @@ class Blur(Config):
     sinc: Probability
     """How often the kernel is a sinc filter, which rings at edges; else it is one of `kinds`."""
     kinds: Annotated[dict[BlurKind, Probability], AfterValidator(_adds_up)]
-    """How often each other kind of kernel is drawn; they add up to 1."""
+    """How often each other kind of kernel is drawn; they add up to 1. The kinds are listed below."""
     sigma: Positive
     """Deviation of the Gaussian kinds in pixels; of the anisotropic ones along each axis, with any angle."""
     generalized_beta: Positive = (0.5, 4.0)
@@ -94,11 +94,11 @@ class Resize(Config):
     """How a stage resizes."""
 
     directions: Annotated[dict[Direction, Probability], AfterValidator(_adds_up)]
-    """How often it gets larger, smaller, or stays; they add up to 1."""
+    """How often it gets larger (up), smaller (down), or stays (keep); they add up to 1."""
     factor: Positive
     """Smallest and largest factor, of the height and width that the picture would have without this stage."""
     modes: Annotated[dict[ResizeMode, Probability], AfterValidator(_adds_up)]
-    """How often each way of resizing is drawn; they add up to 1."""
+    """How often each way of resizing is drawn: area, bilinear, bicubic, lanczos, matlab; they add up to 1."""
 
     @model_validator(mode="after")
     def _spans_one(self) -> Self:
@@ -113,7 +113,7 @@ class Noise(Config):
     probability: Probability = 1.0
     """How often there is noise at all."""
     kinds: Annotated[dict[NoiseKind, Probability], AfterValidator(_adds_up)]
-    """How often each kind is drawn; they add up to 1."""
+    """How often each kind is drawn: gaussian, poisson, camera; they add up to 1."""
     gaussian_sigma: Strength = (1.0, 30.0)
     """Deviation of the Gaussian noise in levels of 255."""
     poisson_scale: Strength = (0.05, 3.0)
@@ -143,7 +143,7 @@ class Compression(Config):
     probability: Probability = 1.0
     """How often it is compressed at all."""
     codecs: Annotated[dict[Codec, Probability], AfterValidator(_adds_up)]
-    """How often each codec is drawn; they add up to 1."""
+    """How often each codec is drawn: jpeg, webp, avif; they add up to 1."""
     jpeg_quality: Quality = (30, 95)
     """Lowest and highest quality of JPEG."""
     webp_quality: Quality = (30, 95)
@@ -158,28 +158,28 @@ class Stage(Config):
     """One order of the degradation: what happens each time a picture is taken, edited or passed on."""
 
     blur: Blur | None = None
-    """Left out: none."""
+    """How it blurs; left out, it does not."""
     resize: Resize | None = None
-    """Left out: none."""
+    """How it resizes, after the blur; left out, it does not."""
     noise: Noise | None = None
-    """Left out: none."""
+    """The noise it adds, after resizing; left out, none."""
     sharpen: Sharpen | None = None
-    """Left out: none."""
+    """How it sharpens, after the noise; left out, it does not."""
     compression: Compression | None = None
-    """Left out: none."""
+    """How it compresses, at its end; left out, it does not."""
 
 
 class Final(Config):
     """The last stage: to the wanted size, and out into the web."""
 
     modes: Annotated[dict[ResizeMode, Probability], AfterValidator(_adds_up)]
-    """How often each way of resizing is drawn; they add up to 1."""
+    """How often each way of resizing is drawn: area, bilinear, bicubic, lanczos, matlab; they add up to 1."""
     sinc: Probability = 0.0
     """How often a sinc filter follows the resizing."""
     sinc_size: Sizes = (7, 21)
     """Smallest and largest side of its kernel in pixels, odd."""
     compression: Compression | None = None
-    """Left out: none."""
+    """How it compresses; left out, it does not."""
     resize_first: Probability = 1.0
     """How often the resizing comes before the compression; else it comes after it."""
 
