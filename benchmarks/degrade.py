@@ -2,10 +2,10 @@
 
     python benchmarks/degrade.py
 
-Batches of 8 x 3 x 400 x 400 through Real-ESRGAN's recipe. The reference way is that of the published training code: all
-operations on the whole batch, which shares sizes and kinds of noise; kernels padded to 21 x 21 and applied as a depthwise
-convolution; levels counted by sorting; JPEG in tensors. Both ways run in turns over the same draws. Real-ESRGAN
-sharpens its pictures first (51 x 51 taps); it is measured with and without that.
+Batches of 8 x 3 x 400 x 400 through Real-ESRGAN's recipe. The reference way is that of the published training code:
+all operations on the whole batch, which shares sizes and kinds of noise; kernels padded to 21 x 21 and applied as a
+depthwise convolution; levels counted by sorting; JPEG in tensors. Both ways run in turns over the same draws.
+Real-ESRGAN sharpens its pictures first (51 x 51 taps); it is measured with and without that.
 """
 
 import statistics

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aimanga.batch import Record, Report
+    from aimanga.degrade import make_pairs
     from aimanga.errors import AimangaError, ModelError, PictureError, ResourceError, UsageError
     from aimanga.images import Metadata, Picture, read, write
     from aimanga.models import MODELS, Model, load_model
@@ -35,6 +36,7 @@ _HOMES = {
     "UsageError": "aimanga.errors",
     "export": "aimanga.models.export",
     "load_model": "aimanga.models",
+    "make_pairs": "aimanga.degrade",
     "read": "aimanga.images",
     "upscale": "aimanga.upscale",
     "upscale_files": "aimanga.upscale",
@@ -56,6 +58,7 @@ __all__ = [
     "__version__",
     "export",
     "load_model",
+    "make_pairs",
     "read",
     "upscale",
     "upscale_files",
