@@ -64,6 +64,7 @@ def test_recipes_are_listed_and_printed(aimanga_cli):
         (["pairs", "{samples}", "-o", "{tmp}/out", "--recipe", "none"], "no such file, and the recipes"),
         (["remake", "{tmp}", "LR/a_1.png", "-o", "{tmp}/a.png"], "manifest.jsonl: No such file"),
         (["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/r.txt"], "a recipe is a .toml file"),
+        (["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/no/r.toml"], "no: there is no such folder"),
         (["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/r.toml"], "0 usable pictures, and 6"),
     ],
 )

@@ -117,12 +117,10 @@ def fit(
     from rich.console import Console
     from rich.progress import Progress
 
+    from aimanga.degrade.fit import check_writable, write_fit
     from aimanga.degrade.fit import fit as search
-    from aimanga.degrade.fit import write_fit
-    from aimanga.errors import UsageError
 
-    if output.suffix != ".toml":
-        raise UsageError(f"{output}: a recipe is a .toml file")
+    check_writable(output)
     console = Console()
     with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("reading the pictures", total=trials)

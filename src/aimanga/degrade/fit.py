@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -42,18 +43,16 @@ class Fit:
 
     Attributes:
         recipe: The recipe.
-        start: The one that the search began with.
-        before: Distance of what `start` makes from the real pictures; of held-out pictures, like all that follow.
+        before: Distance of what the recipe to begin with makes from the real pictures; of held-out pictures, like all that follow.
         after: Distance of what `recipe` makes.
         floor: Distance of the real pictures that took part in the search from the held-out ones.
-        features: Of the real pictures, of those degraded by `start`, and of those degraded by `recipe`: N x 42 each.
+        features: Of the real pictures, of those degraded by the first recipe, and by the found one: N x 42 each.
         pictures: How many of good quality, and how many real ones, there were.
         example: One of the pictures of good quality.
         left_out: Why pictures were not used, a line each.
     """
 
     recipe: Recipe
-    start: Recipe
     before: float
     after: float
     floor: float
@@ -117,11 +116,11 @@ def fit(
         (space.recipe(numbers) for numbers in tried[:_CHOSEN]),
         key=lambda candidate: gap(candidate, alike[-2 * samples :], samples),
     )
+    title = f"Fitted by aimanga degrade fit to {len(low.pictures)} real pictures."
     held = high_held.squares[_alike(high_held.squares, low_held.squares)[: 2 * samples]]
     before, after = (_features(held, r, 3 * samples) for r in (recipe, found))
     return Fit(
-        found,
-        recipe,
+        found.replaced(description=title),
         distance(before, judged),
         distance(after, judged),
         distance(wanted, judged),
@@ -130,6 +129,21 @@ def fit(
         high.pictures[0],
         tuple(left_out),
     )
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the long work whether `write_fit` will be able to write.
+
+    Raises:
+        UsageError: The path is none for a recipe, or what is needed is not installed.
+    """
+    if path.suffix != ".toml" or path.is_dir():
+        raise UsageError(f"{path}: a recipe is a .toml file")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent}: there is no such folder")
+    missing = [name for name in ("optuna", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"fitting needs {' and '.join(missing)}: pip install 'aimanga[fit]'")
 
 
 def write_fit(result: Fit, path: Path, comment: str = "") -> tuple[Path, Path]:
@@ -245,10 +259,8 @@ def _search(
     tell: Callable[[int, float], None],
 ) -> list[list[float]]:
     """The numbers that were tried, those with the smallest gap first."""
-    try:
-        import optuna
-    except ImportError as error:
-        raise UsageError("fitting needs Optuna: pip install 'aimanga[fit]'") from error
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from aimanga.atomic import replacing
 from aimanga.degrade.features import FEATURES
-from aimanga.errors import UsageError
 
 _COLUMNS = 6
 _COLOURS = ("black", "tab:orange", "tab:blue")
@@ -19,14 +18,9 @@ def plot_marginals(features: Mapping[str, Tensor], path: Path) -> None:
     Args:
         features: N x 42 each, under the name for the legend; the first one is filled.
         path: The file; an existing one is replaced.
-
-    Raises:
-        UsageError: Matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("plots need Matplotlib: pip install 'aimanga[fit]'") from error
+    from matplotlib.figure import Figure
+
     rows = -(-len(FEATURES) // _COLUMNS)
     figure = Figure(figsize=(3 * _COLUMNS, 2 * rows + 0.6), dpi=80, layout="constrained")
     axes = figure.subplots(rows, _COLUMNS).flat
