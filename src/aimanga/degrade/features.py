@@ -103,8 +103,7 @@ def distance(found: Tensor, wanted: Tensor) -> float:
     seen along them; in units of the deviation of each wanted feature. 0 for equal sets.
 
     Why not the Frechet distance: that takes both sets for normal ones, and what recipes make is a mixture (some
-    pictures with noise, some without); and it needs thousands of pictures for a covariance of 42 features, where this
-    one needs, along each direction, only enough to tell the shape of one distribution.
+    pictures with noise, some without), whose shape this one sees.
 
     Args:
         found: N x features.

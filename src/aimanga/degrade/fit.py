@@ -43,7 +43,7 @@ class Fit:
 
     Attributes:
         recipe: The recipe.
-        before: Distance of what the recipe to begin with makes from the real pictures; of held-out pictures, like all that follow.
+        before: Distance of what the first recipe makes from the real pictures; of held-out ones, like all that follows.
         after: Distance of what `recipe` makes.
         floor: Distance of the real pictures that took part in the search from the held-out ones.
         features: Of the real pictures, of those degraded by the first recipe, and by the found one: N x 42 each.

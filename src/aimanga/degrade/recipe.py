@@ -199,7 +199,7 @@ class Recipe(Config):
     """The last stage."""
 
 
-SHIPPED = ("realesrgan", "bicubic")
+SHIPPED = ("aimanga", "realesrgan", "bicubic")
 """The recipes that come with the package, by name; the files are `degrade-NAME.toml`."""
 
 DEFAULT_RECIPE = "aimanga"
