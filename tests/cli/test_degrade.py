@@ -16,7 +16,7 @@ def test_preview_writes_a_sheet(aimanga_cli, samples, tmp_path):
     assert result.returncode == 0, result.stderr
     width, height = Image.open(sheet).size
     assert result.stdout == f"{sheet}: 3 samples of {samples / 'owl.jpg'}, {width} x {height}\n"
-    assert width == 2 * 192 + 3 * 12
+    assert width == 2 * 384 + 3 * 12
 
 
 def test_pairs_says_what_it_does_and_goes_on_where_it_stopped(aimanga_cli, samples, tmp_path):

@@ -16,25 +16,21 @@ def photo(samples):
 def test_it_shows_the_picture_and_the_samples_that_pairs_would_store(photo, samples, tmp_path):
     sheet = preview(photo, PairOptions(load_recipe("realesrgan"), seed=3), name="owl", samples=2).pixels
     make_pairs(samples / "owl.jpg", tmp_path, recipe="realesrgan", seed=3, per_image=2)
-    shown = [photo.pixels]
-    shown += [np.asarray(Image.open(tmp_path / "LR" / f"owl_{n}.png")).repeat(4, 0).repeat(4, 1) for n in (1, 2)]
-    places = [(12, 12), (12, 216), (12 + 192 + 12 + text_height(sheet), 12)]
+    shown = [photo.pixels.repeat(2, 0).repeat(2, 1)]  # 192 pixels are too few for the labels
+    shown += [np.asarray(Image.open(tmp_path / "LR" / f"owl_{n}.png")).repeat(8, 0).repeat(8, 1) for n in (1, 2)]
+    places = [(12, 12), (12, 408), (12 + (len(sheet) - 12) // 2, 12)]
     for (top, left), pixels in zip(places, shown, strict=True):
-        assert np.array_equal(sheet[top : top + 192, left : left + 192], pixels)
+        assert np.array_equal(sheet[top : top + 384, left : left + 384], pixels)
     # And there is ink under each.
     for top, left in places:
-        assert (sheet[top + 192 : top + 220, left : left + 192] < 100).any()
-
-
-def text_height(sheet):
-    return (len(sheet) - 12) // 2 - 192 - 12
+        assert (sheet[top + 384 : top + 412, left : left + 384] < 100).any()
 
 
 def test_of_a_large_picture_it_shows_the_middle():
     pixels = np.zeros((900, 1000, 3), np.uint8)
-    pixels[400:500, 450:550] = 200
-    sheet = preview(Picture(pixels), PairOptions(load_recipe("bicubic"), crop=100), samples=1).pixels
-    assert (sheet[12:112, 12:112] == 200).all() and (sheet[12:112, 124:224] == 200).all()
+    pixels[300:600, 350:650] = 200
+    sheet = preview(Picture(pixels), PairOptions(load_recipe("bicubic"), crop=300), samples=1).pixels
+    assert (sheet[12:312, 12:312] == 200).all() and (sheet[12:312, 324:624] == 200).all()
 
 
 def test_impossible_ones_are_refused(photo):

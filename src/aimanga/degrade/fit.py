@@ -1,10 +1,8 @@
 """Fit a recipe to real pictures of low quality: search the one whose results are damaged as they are."""
 
 import math
-import os
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -242,13 +240,8 @@ def _content(squares: Tensor) -> Tensor:
 def _features(squares: Tensor, recipe: Recipe, first_seed: int) -> Tensor:
     """What damages squares of high resolution show after a recipe; the n-th is drawn with the n-th seed."""
     height, width = squares.shape[2:]
-
-    def low(n: int) -> Tensor:
-        return degrade(squares[n : n + 1], [draw(recipe, height, width, first_seed + n)])
-
-    # PyTorch's own threads gain nothing on squares so small.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return damage_features(torch.cat(list(pool.map(low, range(len(squares))))))
+    samples = [draw(recipe, height, width, first_seed + n) for n in range(len(squares))]
+    return damage_features(degrade(squares, samples))
 
 
 def _search(

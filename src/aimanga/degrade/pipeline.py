@@ -1,6 +1,7 @@
 """Degrade pictures: the one way for previews, stored pairs and training."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -50,7 +51,18 @@ def degrade(batch: Tensor, samples: Sequence[Sample]) -> Tensor:
     Returns:
         N x 3 x h x w, multiples of 1/255 in [0, 1].
     """
-    return torch.cat([_degraded(batch[n : n + 1], sample) for n, sample in enumerate(samples)])
+    pictures = [batch[n : n + 1] for n in range(len(samples))]
+    threads = torch.get_num_threads()
+    workers = min(threads, len(samples)) if batch.device.type == "cpu" else 1
+    if workers == 1:
+        return torch.cat(list(map(_degraded, pictures, samples)))
+    # A thread a picture: most steps are too small to be shared out, and Poisson noise is made by one thread only. A new
+    # pool each time: one that outlives the call would hang in a forked process.
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return torch.cat(list(pool.map(_degraded, pictures, samples)))
+    finally:
+        torch.set_num_threads(threads)  # what the pool's threads have set holds for all that are yet to come
 
 
 def _degraded(x: Tensor, sample: Sample) -> Tensor:

@@ -4,8 +4,10 @@ import numpy as np
 
 from aimanga.degrade.pairs import Box, PairOptions, degraded_pixels, draw_sample, rgb
 from aimanga.errors import UsageError
-from aimanga.images import Picture
+from aimanga.images import Picture, Samples
 from aimanga.images.sheet import Cell, contact_sheet
+
+_NARROWEST = 280  # pixels of width that the labels need
 
 
 def preview(picture: Picture, options: PairOptions, *, name: str = "picture", samples: int = 8) -> Picture:
@@ -34,11 +36,17 @@ def preview(picture: Picture, options: PairOptions, *, name: str = "picture", sa
         raise UsageError(f"{picture.width} x {picture.height} is smaller than the scale {scale}, or than the crop")
     middle = Box((picture.width - width) // 2, (picture.height - height) // 2, width, height)
     high = np.ascontiguousarray(middle.of(rgb(picture).pixels))
-    cells = [Cell(high, f"{name}: {width} x {height}", [f"seed {options.seed}"])]
+    # Small pictures are enlarged for the text to have room.
+    zoom = -(-_NARROWEST // width)
+    cells = [Cell(_enlarged(high, zoom), f"{name}: {width} x {height}", [f"seed {options.seed}"])]
     for number in range(1, samples + 1):
         sample = draw_sample(width, height, f"{name}_{number}.png", options)
         low = degraded_pixels(high, sample)
-        enlarged = low.repeat(scale, 0).repeat(scale, 1)
+        enlarged = _enlarged(low, zoom * scale)
         title = f"{number}: {low.shape[1]} x {low.shape[0]}"
         cells.append(Cell(enlarged, title, [str(step) for step in sample.steps]))
     return contact_sheet(cells)
+
+
+def _enlarged(pixels: Samples, times: int) -> Samples:
+    return pixels.repeat(times, 0).repeat(times, 1)
