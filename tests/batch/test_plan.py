@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aimanga.batch import plan
+from aimanga.batch import find, plan
 from aimanga.batch.plan import _name_results
 from aimanga.errors import UsageError
 
@@ -146,3 +146,16 @@ def test_links_to_folders_are_not_followed(tmp_path):
     photos = make(tmp_path / "in", "a.png")
     (photos / "loop").symlink_to(photos)
     assert planned([photos], tmp_path / "out", recursive=True)[0] == {"a.png": "a.png"}
+
+
+def test_finding_alone_takes_the_same_files(tmp_path):
+    for name in ("b.png", "a.JPG", "notes.txt", ".hidden.png", "sub/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    suffixes = {".png", ".jpg"}
+    assert find([tmp_path], suffixes=suffixes) == (tmp_path / "a.JPG", tmp_path / "b.png")
+    assert find([tmp_path], suffixes=suffixes, recursive=True)[2:] == (tmp_path / "sub" / "c.png",)
+    with pytest.raises(UsageError, match="no such file or folder"):
+        find([tmp_path / "missing"], suffixes=suffixes)
+    with pytest.raises(UsageError, match=r"no pictures found in .* \(--recursive enters subfolders\)"):
+        find([tmp_path], suffixes={".gif"})

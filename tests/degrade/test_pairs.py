@@ -1,6 +1,7 @@
 """Stored pairs: the same seed gives the same bytes, in whatever way they come about."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -236,3 +237,16 @@ def test_a_damaged_manifest_is_refused(folder, tmp_path):
     path.write_text('{"lr": "LR/0_1.png"}\n' + path.read_text())
     with pytest.raises(UsageError, match=r"manifest.jsonl, line 1: no line of a manifest"):
         pairs(folder, tmp_path / "out", per_image=1)
+
+
+def test_names_that_are_no_unicode_are_kept_and_found_again(tmp_path):
+    high = tmp_path / "high"
+    high.mkdir()
+    name = os.fsdecode(b"\xff[1] a.png")
+    Image.fromarray(picture(0)).save(high / "plain.png")
+    (high / "plain.png").rename(high / name)
+    make_pairs(high, tmp_path / "out", recipe="realesrgan", crop=32)
+    lr = os.fsdecode(b"LR/\xff[1] a_1.png")
+    assert list(read_manifest(tmp_path / "out")) == [lr]
+    assert np.array_equal(remake(tmp_path / "out", lr).pixels, read(tmp_path / "out" / lr).pixels)
+    assert make_pairs(high, tmp_path / "out", recipe="realesrgan", crop=32).count("skipped") == 1
