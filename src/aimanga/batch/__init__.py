@@ -3,7 +3,7 @@
 from aimanga.batch.plan import Job, Plan, find, plan
 from aimanga.batch.progress import ProgressDisplay, printable
 from aimanga.batch.report import Detail, Record, Report
-from aimanga.batch.run import Tick, Watcher, Work, run
+from aimanga.batch.run import Tick, Unwatched, Watcher, Work, run
 
 __all__ = [
     "Detail",
@@ -13,6 +13,7 @@ __all__ = [
     "Record",
     "Report",
     "Tick",
+    "Unwatched",
     "Watcher",
     "Work",
     "find",

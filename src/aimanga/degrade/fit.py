@@ -31,7 +31,7 @@ PATCH = 64
 _HELD_OUT = 3  # every third picture takes no part in the search
 _FEWEST = 6  # pictures of each kind: four to search with, two to judge with
 _POOL = 4  # times the samples of a trial: squares to choose from
-_CHOSEN = 6  # of the best recipes, which are compared again with all squares and other draws
+_CHOSEN = 6  # of the best recipes, which are compared again with more squares and other draws
 _START_TRIALS = 30  # spread over the whole space before the model of it is of use
 
 

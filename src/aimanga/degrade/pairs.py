@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Generator
 
-from aimanga.atomic import replacing
-from aimanga.batch import Detail, Job, Record, Report, Tick, Watcher, plan, run
+from aimanga.atomic import remove_remains, replacing
+from aimanga.batch import Detail, Job, Record, Report, Tick, Unwatched, Watcher, plan, run
 from aimanga.config import write_toml
 from aimanga.degrade.pipeline import degrade
 from aimanga.degrade.recipe import DEFAULT_RECIPE, Recipe, load_recipe
@@ -230,6 +230,9 @@ def run_pairs(
         )
     finally:
         manifest.write()
+        # `run` looks after the folders of its targets; the pictures of high resolution lie beside them.
+        for folder in {job.target.parent.relative_to(output / "LR") for job in planned.jobs}:
+            remove_remains(output / "HR" / folder)
 
 
 def make_pair(
@@ -365,29 +368,26 @@ class _Manifest:
     def __init__(self, planned: PairPlan, known: Mapping[str, Pair], watcher: Watcher | None) -> None:
         self._planned = planned
         self._pairs = dict(known)
-        self._watcher = watcher
+        self._watcher = watcher or Unwatched()
         self._path = planned.output / MANIFEST
         _write_lines(self._path, self._pairs.values())
         self._file = self._path.open("a", encoding="utf-8", errors="surrogateescape", buffering=1)
 
     def started(self, job: Job) -> None:
-        if self._watcher is not None:
-            self._watcher.started(job)
+        self._watcher.started(job)
 
     def advanced(self, job: Job, share: float) -> None:
-        if self._watcher is not None:
-            self._watcher.advanced(job, share)
+        self._watcher.advanced(job, share)
 
     def finished(self, job: Job, record: Record) -> None:
-        if record.status != "failed":
+        # What is known already was compared with its draws before the work.
+        if record.status != "failed" and _relative(job.target, self._planned.output) not in self._pairs:
             # Of a pair that was there already the source may have gone.
             with suppress(AimangaError, OSError):
                 pair = _drawn(job.source, job.target, self._planned.output, self._planned.options)
-                if self._pairs.get(pair.lr) != pair:
-                    self._pairs[pair.lr] = pair
-                    self._file.write(pair.to_json() + "\n")
-        if self._watcher is not None:
-            self._watcher.finished(job, record)
+                self._pairs[pair.lr] = pair
+                self._file.write(pair.to_json() + "\n")
+        self._watcher.finished(job, record)
 
     def write(self) -> None:
         self._file.close()

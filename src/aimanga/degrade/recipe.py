@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from aimanga.config import Config, Range, load
 from aimanga.degrade.resize import ResizeMode
 from aimanga.errors import UsageError
+from aimanga.images.codec import Codec
 
 BlurKind = Literal[
     "isotropic",
@@ -25,7 +26,6 @@ BlurKind = Literal[
 ]
 Direction = Literal["up", "down", "keep"]
 NoiseKind = Literal["gaussian", "poisson", "camera"]
-Codec = Literal["jpeg", "webp", "avif"]
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 

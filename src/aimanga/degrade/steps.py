@@ -10,6 +10,7 @@ from torch import Generator
 from aimanga.config import Config
 from aimanga.degrade.recipe import Blur, Compression, Noise, Recipe, Resize, Sharpen, Stage
 from aimanga.degrade.resize import ResizeMode
+from aimanga.images.codec import Codec
 
 
 class UsmStep(Config):
@@ -106,7 +107,7 @@ class CameraStep(Config):
 class CompressStep(Config):
     """Compress and decompress."""
 
-    op: Literal["jpeg", "webp", "avif"]
+    op: Codec
     """The codec."""
     quality: int
     """1 to 100."""
