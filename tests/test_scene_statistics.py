@@ -1,18 +1,31 @@
 """Against SciPy's distributions and filters, and what is known of photos."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from scipy import ndimage, stats
 
+from aimanga import scene_statistics
 from aimanga.images import read
-from aimanga.scene_statistics import asymmetric_gaussian_fit, brisque_features, generalized_gaussian_fit, mscn
-from aimanga.tensors import from_array, gray
+from aimanga.scene_statistics import (
+    added,
+    asymmetric_gaussian_fit,
+    brisque_features,
+    generalized_gaussian_fit,
+    joined,
+    level_rows,
+    mscn,
+    sums_of,
+)
+from aimanga.tensors import from_array, gray, resize
 
 
 @pytest.fixture(scope="module")
 def photo(samples):
-    return gray(from_array(read(samples / "lionfish.jpg").pixels)) * 255
+    return gray(from_array(read(samples / "lionfish.jpg").pixels)).double() * 255
 
 
 def test_the_coefficients_are_those_of_scipys_filters():
@@ -22,9 +35,28 @@ def test_the_coefficients_are_those_of_scipys_filters():
         return ndimage.gaussian_filter(x, 7 / 6, mode="constant", radius=3)
 
     mean = window(levels)
-    expected = (levels - mean) / (np.sqrt(np.abs(window(levels**2) - mean**2)) + 1)
-    found = mscn(torch.from_numpy(levels)[None, None])
-    np.testing.assert_allclose(found[0, 0].numpy(), expected, atol=1e-9)
+    deviation = np.sqrt(np.abs(window(levels**2) - mean**2))
+    coefficients, deviations = mscn(F.pad(torch.from_numpy(levels)[None], (3, 3, 3, 3)))
+    np.testing.assert_allclose(coefficients[0].numpy(), (levels - mean) / (deviation + 1), atol=1e-8)
+    np.testing.assert_allclose(deviations[0].numpy(), deviation, atol=1e-6)
+
+
+@pytest.mark.parametrize("level", [1, 85, 100, 200, 254, 255, 33.3])
+def test_in_a_flat_region_all_coefficients_are_a_trace_below_zero(level):
+    """The MATLAB releases leave their signs to rounding; here they are alike, whatever the level."""
+    coefficients, _ = mscn(torch.full((1, 30, 30), level, dtype=torch.float64))
+    assert -1e-9 < coefficients.min() <= coefficients.max() < 0
+
+
+def test_half_the_size_is_every_second_place_also_of_odd_sizes():
+    """MATLAB's imresize(x, 0.5) keeps the factor where a size is odd: the mirrored border makes the last sample."""
+    levels = torch.rand(1, 21, 30, dtype=torch.float64)
+    even = torch.cat([levels, levels[:, -1:]], 1)  # the sample beyond the border is the last one again
+    half = level_rows(levels, 2, torch.arange(11))
+    torch.testing.assert_close(half[:, :9], resize(even[:, None], 11, 15)[:, 0, :9])
+    torch.testing.assert_close(level_rows(levels, 2, torch.tensor([3, 3, 10])), half[:, [3, 3, 10]])
+    ramp = torch.arange(21.0)[None, :, None].expand(1, 21, 8)
+    torch.testing.assert_close(level_rows(ramp, 2, torch.arange(2, 9))[0, :, 1], torch.arange(4.5, 18, 2).double())
 
 
 @pytest.mark.parametrize("shape", [0.5, 0.8, 1.0, 2.0, 3.5])
@@ -32,7 +64,7 @@ def test_the_coefficients_are_those_of_scipys_filters():
 def test_shape_and_variance_of_a_generalized_gaussian_are_found(shape, scale):
     distribution = stats.gennorm(shape, scale=scale)
     values = torch.from_numpy(distribution.rvs(400_000, random_state=0))[None]
-    found, variance = generalized_gaussian_fit(values)
+    found, variance = generalized_gaussian_fit(sums_of(values))
     assert float(found) == pytest.approx(shape, rel=0.03)
     assert float(variance) == pytest.approx(distribution.var(), rel=0.03)
 
@@ -43,19 +75,38 @@ def test_both_flanks_of_an_asymmetric_one_are_found(shape, left, right):
     rng = np.random.default_rng(0)
     values = np.abs(stats.gennorm(shape).rvs(400_000, random_state=1))
     values *= np.where(rng.random(400_000) < left / (left + right), -left, right)
-    found, mean, below, above = (float(x) for x in asymmetric_gaussian_fit(torch.from_numpy(values)[None]))
+    fit = asymmetric_gaussian_fit(sums_of(torch.from_numpy(values)[None]))
     unit = stats.gennorm(shape).var()
-    assert found == pytest.approx(shape, rel=0.03)
-    assert below == pytest.approx(unit * left**2, rel=0.03)
-    assert above == pytest.approx(unit * right**2, rel=0.03)
-    assert mean == pytest.approx(values.mean(), abs=0.05)
+    assert float(fit.shape) == pytest.approx(shape, rel=0.03)
+    assert float(fit.left) == pytest.approx(math.sqrt(unit) * left, rel=0.03)
+    assert float(fit.right) == pytest.approx(math.sqrt(unit) * right, rel=0.03)
+    assert float(fit.left * fit.spread) == pytest.approx(left, rel=0.05)
+    assert float(fit.mean) == pytest.approx(values.mean(), abs=0.05)
+
+
+def test_sums_are_those_of_the_definition_and_of_their_parts():
+    values = torch.tensor([[-2.0, 0, 1, 3], [0, 0, 0, 5]], dtype=torch.float64)
+    sums = sums_of(values)
+    assert [field.tolist() for field in sums] == [[4, 4], [1, 0], [2, 1], [6, 5], [14, 25], [6, 25]]
+    parts = [sums_of(values[:, :1]), sums_of(values[:, 1:])]
+    assert all(torch.equal(a, b) for a, b in zip(added(parts), sums, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(joined([sums_of(v[None]) for v in values]), sums, strict=True))
+
+
+def test_without_samples_on_a_flank_its_deviation_is_not_a_number():
+    fit = asymmetric_gaussian_fit(sums_of(torch.tensor([[1.0, 2, 3], [-1, 1, 0], [0, 0, 0]], dtype=torch.float64)))
+    assert fit.left.isnan().tolist() == [True, False, True]
+    assert fit.right.isnan().tolist() == [False, False, True]
+    assert fit.shape[[0, 2]].tolist() == [0.2, 0.2]  # where MATLAB's search ends with nothing but NaN
 
 
 def test_a_photo_is_more_normal_than_its_blurred_or_noisy_copy(photo):
     """What BRISQUE rests on: blur makes the coefficients peaked and small, noise makes them large and normal."""
-    blurred = torch.from_numpy(ndimage.gaussian_filter(photo[0, 0].numpy(), 2))[None, None]
+    photo = photo[0]
+    blurred = torch.from_numpy(ndimage.gaussian_filter(photo[0].numpy(), 2))[None]
     noisy = photo + 30 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
-    shape, variance = zip(*(generalized_gaussian_fit(mscn(x).flatten(1)) for x in (photo, blurred, noisy)), strict=True)
+    fits = (generalized_gaussian_fit(sums_of(mscn(x)[0].flatten(1))) for x in (photo, blurred, noisy))
+    shape, variance = zip(*fits, strict=True)
     assert shape[1] < shape[0] < shape[2]
     assert variance[1] < variance[0] < variance[2]
 
@@ -70,5 +121,13 @@ def test_36_features_each_of_its_own_picture(photo):
     torch.testing.assert_close(features[1, 10:14], features[0, 14:18], rtol=0.02, atol=0.01)
 
 
+@pytest.mark.parametrize("pixels", [1, 2000, 9999])
+def test_the_height_of_the_strips_changes_nothing(photo, monkeypatch, pixels):
+    expected = brisque_features(photo[:, :, :101, :77])
+    monkeypatch.setattr(scene_statistics, "STRIP_PIXELS", pixels)
+    torch.testing.assert_close(brisque_features(photo[:, :, :101, :77]), expected, rtol=1e-9, atol=1e-12)
+
+
 def test_a_flat_picture_gives_finite_features():
-    assert brisque_features(torch.full((1, 1, 32, 32), 99.0)).isfinite().all()
+    for level in (0, 99, 255):
+        assert brisque_features(torch.full((1, 1, 32, 32), level)).isfinite().all()

@@ -1,110 +1,266 @@
 """Natural-scene statistics: what undamaged photos have in common, whatever they show.
 
+Everything is computed in float64 and in strips of rows, so that the memory goes with the width of a picture.
+
 Sources: A. Mittal, A. Moorthy, A. Bovik, "No-reference image quality assessment in the spatial domain", IEEE TIP
-21(12), 2012 (the coefficients and the 36 features); N.-E. Lasmar, Y. Stitou, Y. Berthoumieu, "Multiscale skewed heavy
-tailed model for texture analysis", ICIP 2009 (the asymmetric fit); K. Sharifi, A. Leon-Garcia, "Estimation of shape
-parameter for generalized Gaussian distributions in subband decompositions of video", IEEE TCSVT 5(1), 1995.
+21(12), 2012, and its MATLAB release (the coefficients and the 36 features); N.-E. Lasmar, Y. Stitou, Y. Berthoumieu,
+"Multiscale skewed heavy tailed model for texture analysis", ICIP 2009 (the asymmetric fit); K. Sharifi, A. Leon-Garcia,
+"Estimation of shape parameter for generalized Gaussian distributions in subband decompositions of video", IEEE TCSVT
+5(1), 1995.
 """
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aimanga.tensors import resize
+from aimanga.tensors import cubic_taps, weighted_sum
 
-_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # right, below, and both diagonals
+MARGIN = 3
+"""How far the window of the coefficients reaches, in pixels."""
+
+STRIP_PIXELS = 2**17
+"""What is worked on at a time: little enough to stay in the cache of a core."""
+
+# In a flat region the coefficients are 0 but for rounding, and their signs decide which flank of a fit they count for.
+# The MATLAB releases leave that to chance. A window that sums to a trace more than 1, by far more than rounding, makes
+# them alike on every machine: all a trace below 0.
+_TRACE = 1e-12
+_WINDOW = [math.exp(-0.5 * (tap / (7 / 6)) ** 2) for tap in range(-MARGIN, MARGIN + 1)]
+_WINDOW = [tap / sum(_WINDOW) * (1 + _TRACE) for tap in _WINDOW]
 
 
-def mscn(levels: Tensor) -> Tensor:
+def mscn(padded: Tensor) -> tuple[Tensor, Tensor]:
     """Mean-subtracted, contrast-normalized coefficients: (x - mean) / (deviation + 1), both in a Gaussian window.
 
-    The window has 7 x 7 taps and a deviation of 7/6; beyond the border lie zeros.
+    The window has 7 x 7 taps and a deviation of 7/6.
 
     Args:
-        levels: N x 1 x H x W, gray, range [0, 255].
+        padded: N x (H + 6) x (W + 6), float64: gray levels, range [0, 255], with what is to lie beyond the border.
 
     Returns:
-        N x 1 x H x W; of an undamaged photo nearly normal.
+        The coefficients, of an undamaged photo nearly normal, and the deviations; both N x H x W.
     """
-    line = torch.exp(-0.5 * ((torch.arange(7, dtype=levels.dtype, device=levels.device) - 3) / (7 / 6)) ** 2)
-    line /= line.sum()
-
-    def window(x: Tensor) -> Tensor:
-        return F.conv2d(F.conv2d(x, line.view(1, 1, 7, 1), padding=(3, 0)), line.view(1, 1, 1, 7), padding=(0, 3))
-
-    mean = window(levels)
-    deviation = (window(levels**2) - mean**2).abs().sqrt()
-    return (levels - mean) / (deviation + 1)
+    mean = _filtered(padded)
+    deviation = _filtered(padded.square()).sub_(mean.square()).abs_().sqrt_()
+    centre = padded[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    return (centre - mean).div_(deviation + 1), deviation
 
 
-def generalized_gaussian_fit(values: Tensor) -> tuple[Tensor, Tensor]:
+def _filtered(padded: Tensor) -> Tensor:
+    """Filter with the window, rows and columns apart: shifted sums are faster here than any convolution."""
+    for axis in (1, 2):
+        length = padded.shape[axis] - 2 * MARGIN
+        result = padded.narrow(axis, MARGIN, length) * _WINDOW[MARGIN]
+        for tap in range(MARGIN):
+            pair = padded.narrow(axis, tap, length) + padded.narrow(axis, 2 * MARGIN - tap, length)
+            result.add_(pair, alpha=_WINDOW[tap])
+        padded = result
+    return padded
+
+
+def level_rows(levels: Tensor, scale: int, rows: Tensor) -> Tensor:
+    """Take rows of a picture, or of the picture at half the size, as MATLAB's `imresize(x, 0.5)` gives it.
+
+    Args:
+        levels: N x H x W, any type.
+        scale: 1, or 2 for half the size (odd sizes are rounded up).
+        rows: Which rows, of the picture of that size.
+
+    Returns:
+        N x rows x W or N x rows x ceil(W / 2), float64.
+    """
+    if scale == 1:
+        return levels[:, rows].double()
+    height, width = levels.shape[1:]
+    weights, sources = (taps[rows] for taps in cubic_taps(height, -(-height // 2), 0.5))
+    first = int(sources.min())
+    needed = levels[:, first : int(sources.max()) + 1].double()[:, None]
+    halved = weighted_sum(needed, 2, weights, sources - first)
+    return weighted_sum(halved, 3, *cubic_taps(width, -(-width // 2), 0.5))[:, 0]
+
+
+class Sums(NamedTuple):
+    """What the fits need of samples; the sums of several parts add up. N each.
+
+    Attributes:
+        total: How many samples there are.
+        below: How many are below 0.
+        above: How many are above 0.
+        modulus: The sum of |x|.
+        square: The sum of x^2.
+        signed: The sum of x |x|.
+    """
+
+    total: Tensor
+    below: Tensor
+    above: Tensor
+    modulus: Tensor
+    square: Tensor
+    signed: Tensor
+
+
+def joined(parts: Iterable[Sums]) -> Sums:
+    """The sums of several sets of samples, one after the other."""
+    return Sums(*(torch.cat(field) for field in zip(*parts, strict=True)))
+
+
+def added(parts: Iterable[Sums]) -> Sums:
+    """The sums of sets of samples that come in parts."""
+    return Sums(*(torch.stack(field).sum(0) for field in zip(*parts, strict=True)))
+
+
+def sums_of(values: Tensor) -> Sums:
+    """Sum up samples.
+
+    Args:
+        values: N x any number of samples, float64.
+    """
+    modulus, signs = values.abs(), values.sign()
+    dot = torch.linalg.vecdot
+    # Comparing and counting would take three times as long.
+    nonzero, surplus = dot(signs, signs), signs.sum(1)
+    return Sums(
+        total=values.new_full((len(values),), values.shape[1]),
+        below=(nonzero - surplus) / 2,
+        above=(nonzero + surplus) / 2,
+        modulus=modulus.sum(1),
+        square=dot(values, values),
+        signed=dot(values, modulus),
+    )
+
+
+def generalized_gaussian_fit(sums: Sums) -> tuple[Tensor, Tensor]:
     """Fit a generalized Gaussian of mean 0 by its moments.
 
     Args:
-        values: N x any number of samples.
+        sums: Of the samples.
 
     Returns:
         Shape (2 for a normal distribution, from 0.2 to 10) and variance, N each.
     """
-    variance = values.square().mean(1)
-    ratio = values.abs().mean(1).square() / variance.clamp(min=1e-12)
-    return _shape(ratio), variance
+    variance = sums.square / sums.total
+    # The nearest of the inverse ratios: so the original has it here, and only here.
+    return _nearest_shape(variance / (sums.modulus / sums.total).square(), inverse=True), variance
 
 
-def asymmetric_gaussian_fit(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+class AsymmetricFit(NamedTuple):
+    """A generalized Gaussian with two flanks. N each.
+
+    Attributes:
+        shape: 2 for a normal distribution, 1 for a Laplacian; from 0.2 to 10.
+        left: The deviation of the samples below 0; NaN where there are none.
+        right: The deviation of the samples above 0; NaN where there are none.
+    """
+
+    shape: Tensor
+    left: Tensor
+    right: Tensor
+
+    @property
+    def spread(self) -> Tensor:
+        """What a deviation is to be multiplied by to become the scale parameter of the distribution."""
+        log_gamma = torch.special.gammaln
+        return torch.exp((log_gamma(1 / self.shape) - log_gamma(3 / self.shape)) / 2)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean."""
+        log_gamma = torch.special.gammaln
+        ratio = torch.exp(log_gamma(2 / self.shape) - log_gamma(1 / self.shape))
+        return (self.right - self.left) * self.spread * ratio
+
+
+def asymmetric_gaussian_fit(sums: Sums) -> AsymmetricFit:
     """Fit a generalized Gaussian with two flanks by its moments.
 
     Args:
-        values: N x any number of samples.
-
-    Returns:
-        Shape, mean, and the variances of the left and of the right flank, N each.
+        sums: Of the samples.
     """
-    negative, positive = values.clamp(max=0), values.clamp(min=0)
-    left = (negative.square().sum(1) / (values < 0).sum(1).clamp(min=1)).sqrt()
-    right = (positive.square().sum(1) / (values > 0).sum(1).clamp(min=1)).sqrt()
-    skew = left / right.clamp(min=1e-6)
-    ratio = values.abs().mean(1).square() / values.square().mean(1).clamp(min=1e-12)
-    shape = _shape(ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2)
-    log_gamma = torch.special.gammaln
-    spread = torch.exp(log_gamma(2 / shape) - log_gamma(1 / shape) + (log_gamma(1 / shape) - log_gamma(3 / shape)) / 2)
-    return shape, (right - left) * spread, left**2, right**2
+    left = _flank(sums.square - sums.signed, sums.below)
+    right = _flank(sums.square + sums.signed, sums.above)
+    skew = left / right
+    ratio = (sums.modulus / sums.total).square() / (sums.square / sums.total)
+    return AsymmetricFit(_nearest_shape(ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2), left, right)
+
+
+def _flank(twice_the_squares: Tensor, count: Tensor) -> Tensor:
+    return torch.where(count > 0, twice_the_squares.clamp(min=0) / 2 / count, torch.nan).sqrt()
 
 
 def brisque_features(levels: Tensor) -> Tensor:
     """The 36 features of BRISQUE: fits to the coefficients and to the products of neighbours, at two scales.
 
+    Beyond the border lie zeros; the neighbours of the last column and row are the first ones.
+
     Args:
-        levels: N x 1 x H x W, gray, range [0, 255], 16 pixels a side or more.
+        levels: N x 1 x H x W, gray, range [0, 255], any type, 2 pixels a side or more.
 
     Returns:
-        N x 36. A scale has shape and variance, then for each of four directions shape, mean, left and right variance.
+        N x 36, float64. A scale has shape and variance, then for each of four directions shape, mean, left and right
+        variance. A flank without samples has the variance 0. In a picture that is black all over nothing can be
+        fitted: its features are those of samples that are all 0.
     """
+    at_once = max(1, STRIP_PIXELS // levels[0].numel())
+    return torch.cat([_brisque_features(part[:, 0]) for part in torch.split(levels, at_once)])
+
+
+def _brisque_features(levels: Tensor) -> Tensor:
     features: list[Tensor] = []
     for scale in (1, 2):
-        if scale == 2:
-            levels = resize(levels, math.ceil(levels.shape[2] / 2), math.ceil(levels.shape[3] / 2))
-        coefficients = mscn(levels)
-        features += generalized_gaussian_fit(coefficients.flatten(1))
-        for shift in _NEIGHBOURS:
-            products = coefficients * coefficients.roll(shift, (2, 3))
-            features += asymmetric_gaussian_fit(products.flatten(1))
+        alone, *products = _brisque_sums(levels, scale)
+        features += generalized_gaussian_fit(alone)
+        for sums in products:
+            fit = asymmetric_gaussian_fit(sums)
+            fit = AsymmetricFit(fit.shape, fit.left.nan_to_num(0), fit.right.nan_to_num(0))
+            features += fit.shape, fit.mean, fit.left.square(), fit.right.square()
     return torch.stack(features, 1)
 
 
-def _shape(ratio: Tensor) -> Tensor:
-    """The shape whose squared mean modulus, over the variance, is nearest to the ratio."""
-    shapes, ratios = (table.to(ratio) for table in _shape_table())
+def _brisque_sums(levels: Tensor, scale: int) -> list[Sums]:
+    """The sums of the coefficients, and of their products with the right, lower and both diagonal neighbours."""
+    height = -(-levels.shape[1] // scale)
+    width = -(-levels.shape[2] // scale)
+    step = max(1, STRIP_PIXELS // (len(levels) * width))
+    strips: list[list[Sums]] = []
+    first = levels.new_empty(0)
+    for top in range(0, height, step):
+        end = min(top + step, height)
+        rows = _coefficient_rows(levels, scale, top, min(end + 1, height), height)
+        if top == 0:
+            first = rows[:, :1].clone()
+        if end == height:
+            rows = torch.cat([rows, first], 1)
+        here, below = rows[:, :-1], rows[:, 1:]
+        parts = (here, here * here.roll(1, 2), here * below, here * below.roll(-1, 2), here * below.roll(1, 2))
+        strips.append([sums_of(part.flatten(1)) for part in parts])
+    return [added(sums) for sums in zip(*strips, strict=True)]
+
+
+def _coefficient_rows(levels: Tensor, scale: int, top: int, end: int, height: int) -> Tensor:
+    """Rows of the coefficients of the picture, or of its half, between zeros."""
+    first, last = max(0, top - MARGIN), min(height, end + MARGIN)
+    rows = level_rows(levels, scale, torch.arange(first, last))
+    beyond = (MARGIN, MARGIN, first - (top - MARGIN), end + MARGIN - last)
+    return mscn(F.pad(rows, beyond))[0]
+
+
+def _nearest_shape(ratio: Tensor, *, inverse: bool = False) -> Tensor:
+    """The shape whose squared mean modulus, over the variance, is nearest to the ratio; 0.2 where that is NaN."""
+    shapes, ratios = (table.to(ratio.device) for table in _shape_table(inverse))
     above = torch.searchsorted(ratios, ratio.contiguous()).clamp(1, len(ratios) - 1)
-    nearer = (ratio - ratios[above - 1]).abs() < (ratios[above] - ratio).abs()
-    return shapes[above - nearer.long()]
+    lower = (ratio - ratios[above - 1]).abs() <= (ratios[above] - ratio).abs()
+    return torch.where(ratio.isnan(), shapes.min(), shapes[above - lower.long()])
 
 
-@lru_cache(maxsize=1)
-def _shape_table() -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=2)
+def _shape_table(inverse: bool) -> tuple[Tensor, Tensor]:
+    """The shapes of the original's search, and their ratios in ascending order."""
     shapes = torch.arange(200, 10001, dtype=torch.float64) / 1000
     log_gamma = torch.special.gammaln
-    return shapes, torch.exp(2 * log_gamma(2 / shapes) - log_gamma(1 / shapes) - log_gamma(3 / shapes))
+    ratios = torch.exp(2 * log_gamma(2 / shapes) - log_gamma(1 / shapes) - log_gamma(3 / shapes))
+    return (shapes.flip(0), 1 / ratios.flip(0)) if inverse else (shapes, ratios)

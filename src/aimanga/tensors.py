@@ -139,17 +139,19 @@ def weighted_sum(picture: Tensor, axis: int, weights: Tensor, sources: Tensor) -
 
 
 @lru_cache(maxsize=64)
-def cubic_taps(length: int, size: int) -> tuple[Tensor, Tensor]:
+def cubic_taps(length: int, size: int, scale: float | None = None) -> tuple[Tensor, Tensor]:
     """The weights (float64) and places (int64) of the source samples that `resize` makes each sample of.
 
     Args:
         length: Samples of the source along the axis.
         size: Samples of the result.
+        scale: How far the samples lie apart, as MATLAB has it where a factor is asked for: `imresize(x, 0.5)` of
+            101 samples gives 51 that are 2 apart. By default size / length, as where a size is asked for.
 
     Returns:
         Both `size` x taps.
     """
-    scale = size / length
+    scale = scale or size / length
     stretch = max(1.0, 1.0 / scale)
     centre = (torch.arange(size, dtype=torch.float64) + 0.5) / scale - 0.5
     taps = math.ceil(4 * stretch) + 2

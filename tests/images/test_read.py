@@ -17,7 +17,7 @@ GRAY = RNG.integers(0, 256, (9, 13), np.uint8)
 ALPHA = RNG.integers(0, 256, (9, 13), np.uint8)
 
 
-@pytest.mark.parametrize("suffix", ["png", "webp", "tif", "gif"])
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif", "gif", "bmp"])
 def test_rgb_without_loss(tmp_path, suffix):
     colours = RGB if suffix != "gif" else np.repeat(RGB[:, :, :1] & 0xC0, 3, 2)
     path = tmp_path / f"a.{suffix}"
@@ -29,7 +29,7 @@ def test_rgb_without_loss(tmp_path, suffix):
     assert picture.icc is None
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
 def test_gray_stays_gray(tmp_path, suffix):
     Image.fromarray(GRAY).save(tmp_path / f"a.{suffix}")
     np.testing.assert_array_equal(read(tmp_path / f"a.{suffix}").pixels[:, :, 0], GRAY)
@@ -237,7 +237,7 @@ def test_metadata_is_kept_as_it_was(tmp_path):
     assert metadata.pixels_per_mm == pytest.approx((300 / 25.4, 300 / 25.4))
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "gif", "avif"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "gif", "avif", "bmp"])
 @pytest.mark.parametrize("height", [1, 7, 100])
 def test_a_file_by_rows_is_the_file_as_often_as_wanted(tmp_path, suffix, height):
     Image.fromarray(np.kron(RGB, np.ones((4, 4, 1), np.uint8))).save(tmp_path / f"a.{suffix}")
@@ -246,6 +246,23 @@ def test_a_file_by_rows_is_the_file_as_often_as_wanted(tmp_path, suffix, height)
         bands = list(file.bands(height))
         assert {len(rows) for rows in bands[:-1]} <= {height}
         np.testing.assert_array_equal(np.concatenate(bands), read(tmp_path / f"a.{suffix}").to_array())
+
+
+def test_bitmaps_with_palettes_of_one_bit_cut_and_too_large(tmp_path):
+    Image.fromarray(RGB).quantize(16).save(tmp_path / "palette.bmp")
+    np.testing.assert_array_equal(
+        read(tmp_path / "palette.bmp").pixels, np.asarray(Image.fromarray(RGB).quantize(16).convert("RGB"))
+    )
+    Image.fromarray(GRAY > 99).save(tmp_path / "bit.bmp")
+    np.testing.assert_array_equal(read(tmp_path / "bit.bmp").pixels[:, :, 0], 255 * (GRAY > 99))
+    with pytest.raises(PictureError, match="13 x 9 is more than 100 pixels"):
+        read(tmp_path / "palette.bmp", max_pixels=100)
+    Image.fromarray(np.kron(RGB, np.ones((9, 9, 1), np.uint8))).save(tmp_path / "whole.bmp")
+    (tmp_path / "cut.bmp").write_bytes((tmp_path / "whole.bmp").read_bytes()[:4000])
+    (tmp_path / "head.bmp").write_bytes(b"BM nothing behind it")
+    for name in ("cut", "head"):
+        with pytest.raises(PictureError, match=f"{name}.bmp: cannot be read as a picture"):
+            read(tmp_path / f"{name}.bmp")
 
 
 def test_a_file_that_changes_between_two_readings_is_an_error(tmp_path):

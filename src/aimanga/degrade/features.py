@@ -45,7 +45,7 @@ def damage_features(x: Tensor) -> Tensor:
         N x 42, in the order of `FEATURES`.
     """
     luma = gray(x)
-    scene = brisque_features(luma * 255)
+    scene = brisque_features(luma * 255).to(x.dtype)
     signed = torch.tensor(["mean" in name for name in FEATURES[:36]], device=x.device)
     scene = torch.where(signed, scene, scene.clamp(min=1e-3).log())
     coarse, fine = _spectrum_slopes(luma)

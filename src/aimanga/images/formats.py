@@ -41,7 +41,7 @@ FORMATS: tuple[Format, ...] = (
 )
 
 # Read, but not written: what comes from them is written as PNG.
-_READ_ONLY_SUFFIXES = frozenset({".gif", ".heic", ".heif"})
+_READ_ONLY_SUFFIXES = frozenset({".bmp", ".gif", ".heic", ".heif"})
 
 READABLE_SUFFIXES = _READ_ONLY_SUFFIXES.union(*(form.suffixes for form in FORMATS))
 """Suffixes, lower case, by which a file in a folder is taken for a picture."""

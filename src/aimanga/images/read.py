@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyvips
+from PIL.BmpImagePlugin import BmpImageFile
 
 from aimanga.errors import PictureError
 from aimanga.images.colour import to_working_space
@@ -16,15 +17,19 @@ MAX_PIXELS = 2**28
 """A picture of more pixels (16384 x 16384) is refused: a small file can announce a picture that fills the memory."""
 
 
+# What Pillow makes of the samples of a bitmap; all others become RGB.
+_BITMAP_MODES = {"1": "L", "L": "L", "RGBA": "RGBA"}
+
+
 class PictureFile:
     """A picture file whose rows can be read from top to bottom, as often as wanted.
 
-    PNG, JPEG, WebP, TIFF, GIF and AVIF, told by their content; HEIC where libvips has a decoder for it. The EXIF
+    PNG, JPEG, WebP, TIFF, GIF, AVIF and BMP, told by their content; HEIC where libvips has a decoder for it. The EXIF
     orientation is applied. Palettes and single bits become 8-bit samples, 10 and 12 bits become 16. RGB and gray keep
     their colour space and its profile; CMYK and scene-linear colours become sRGB.
 
     Each reading decodes the file anew, as its rows are asked for, and holds few of them, whatever the size of the
-    picture. Not in the power of a reader of rows are interlaced PNG, progressive JPEG, WebP, GIF and AVIF, whose
+    picture. Not in the power of a reader of rows are interlaced PNG, progressive JPEG, WebP, GIF, AVIF and BMP, whose
     decoders hold the whole picture, and an orientation that turns it.
 
     Args:
@@ -39,8 +44,10 @@ class PictureFile:
 
     def __init__(self, path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = False) -> None:
         self.path = Path(path)
-        with _opened(self.path) as image:
-            _check(image, self.path, max_pixels, first_page)
+        self._max_pixels = max_pixels
+        with _opened(self.path, max_pixels) as image:
+            _check(image, self.path, first_page)
+            _check_size(image.width, image.height, self.path, max_pixels)
             self._header = _header(image, self.path)
 
     @property
@@ -55,7 +62,7 @@ class PictureFile:
             PictureError: The file is damaged, or is not the one any more that it was.
         """
         header = self._header
-        with _opened(self.path) as encoded:
+        with _opened(self.path, self._max_pixels) as encoded:
             image = _decoded(encoded, self.path)
             if (image.width, image.height, image.bands) != (header.width, header.height, header.samples):
                 raise PictureError(f"{self.path}: changed while it was read")
@@ -80,13 +87,17 @@ def read(path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = F
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[pyvips.Image]:
+def _opened(path: Path, max_pixels: int) -> Iterator[pyvips.Image]:
     # Through a descriptor: libvips would take brackets in a name for options, and Python says better why a
     # file cannot be opened.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         if os.fstat(descriptor).st_size == 0:
             raise PictureError(f"{path}: the file is empty")
+        if os.read(descriptor, 2) == b"BM":
+            yield _bitmap(path, max_pixels)
+            return
+        os.lseek(descriptor, 0, os.SEEK_SET)
         source = pyvips.Source.new_from_descriptor(descriptor)
         yield pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
     except pyvips.Error as error:
@@ -95,17 +106,22 @@ def _opened(path: Path) -> Iterator[pyvips.Image]:
         os.close(descriptor)
 
 
-def _check(image: pyvips.Image, path: Path, max_pixels: int, first_page: bool) -> None:
+def _bitmap(path: Path, max_pixels: int) -> pyvips.Image:
+    """A Windows bitmap, which libvips does not know: by Pillow, at once."""
+    try:
+        with path.open("rb") as file, BmpImageFile(file) as bitmap:
+            _check_size(*bitmap.size, path, max_pixels)
+            return pyvips.Image.new_from_array(np.asarray(bitmap.convert(_BITMAP_MODES.get(bitmap.mode, "RGB"))))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PictureError(f"{path}: cannot be read as a picture: {error}") from error
+
+
+def _check(image: pyvips.Image, path: Path, first_page: bool) -> None:
     pages = _field(image, "n-pages", 1)
     if not first_page and (pages > 1 or _is_animated_png(path)):
         raise PictureError(
             f"{path}: an animation or a file of several pages{f' ({pages})' if pages > 1 else ''}; "
             "--first-page takes the first one"
-        )
-    if image.width * image.height > max_pixels:
-        raise PictureError(
-            f"{path}: {image.width} x {image.height} is more than {max_pixels} pixels; "
-            "if you trust the file, raise the limit with --max-pixels"
         )
     if image.format not in ("uchar", "ushort"):
         raise PictureError(
@@ -114,6 +130,14 @@ def _check(image: pyvips.Image, path: Path, max_pixels: int, first_page: bool) -
     colours = {"b-w": 1, "grey16": 1, "cmyk": 4}.get(image.interpretation, 3)
     if image.bands - bool(image.hasalpha()) != colours:
         raise PictureError(f"{path}: {image.bands} channels are neither gray, RGB nor CMYK")
+
+
+def _check_size(width: int, height: int, path: Path, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise PictureError(
+            f"{path}: {width} x {height} is more than {max_pixels} pixels; "
+            "if you trust the file, raise the limit with --max-pixels"
+        )
 
 
 def _header(image: pyvips.Image, path: Path) -> Header:

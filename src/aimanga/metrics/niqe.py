@@ -1,0 +1,107 @@
+"""NIQE: how far the statistics of a picture's blocks are from those of undamaged photos.
+
+Source: A. Mittal, R. Soundararajan, A. Bovik, "Making a 'completely blind' image quality analyzer", IEEE Signal
+Processing Letters 20(3), 2013, doi:10.1109/LSP.2012.2227726, and its MATLAB release of UT Austin, whose model of
+undamaged photos `parameters/niqe.safetensors` holds.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from aimanga.errors import PictureError
+from aimanga.metrics.levels import gray_levels, require_size
+from aimanga.metrics.parameters import load_parameters
+from aimanga.scene_statistics import (
+    MARGIN,
+    STRIP_PIXELS,
+    Sums,
+    asymmetric_gaussian_fit,
+    joined,
+    level_rows,
+    mscn,
+    sums_of,
+)
+
+BLOCK = 96
+"""The side of a block, in pixels."""
+
+_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # right, below, and both diagonals
+
+
+def niqe(pictures: Tensor) -> Tensor:
+    """Compute NIQE, as the authors' MATLAB release does; lower is better.
+
+    Args:
+        pictures: N x 3 x H x W, range [0, 1], samples of 8 bits; two blocks of 96 x 96 or more.
+
+    Returns:
+        N scores, float64; about 2 to 4 for good photos, without an upper end.
+
+    Raises:
+        PictureError: The pictures are too small, or one has less than two blocks with anything in them.
+    """
+    require_size(pictures, "NIQE", BLOCK, 2 * BLOCK)
+    return torch.stack([niqe_of_levels(levels) for levels in gray_levels(pictures)[:, 0]])
+
+
+def niqe_of_levels(levels: Tensor) -> Tensor:
+    """Compute NIQE of gray levels.
+
+    Args:
+        levels: H x W, range [0, 255], any type; what is left of whole blocks at the right and below is not looked at.
+
+    Returns:
+        The score, a float64 scalar.
+
+    Raises:
+        PictureError: Less than two blocks have anything in them.
+    """
+    features = block_features(levels)
+    # A flat block has features that are not numbers: as in the original the means leave out only these, the
+    # covariance leaves out the block.
+    whole = features[~features.isnan().any(1)]
+    if len(whole) < 2:
+        raise PictureError("NIQE needs two blocks of 96 x 96 pixels that are not of a single colour")
+    model = load_parameters("niqe", levels.device)
+    difference = model["mean"] - features.nanmean(0)
+    covariance = (model["covariance"] + whole.T.cov()) / 2
+    distance: Tensor = difference @ torch.linalg.pinv(covariance, hermitian=True) @ difference
+    return distance.sqrt()
+
+
+def block_features(levels: Tensor) -> Tensor:
+    """The features of all whole blocks.
+
+    Args:
+        levels: H x W, range [0, 255], any type.
+
+    Returns:
+        Blocks x 36, float64, row by row: for the picture and for its half the shape and the mean scale of the
+        coefficients, then for each of four directions shape, mean, left and right scale of the products of neighbours.
+    """
+    down, across = levels.shape[0] // BLOCK, levels.shape[1] // BLOCK
+    levels = levels[None, : down * BLOCK, : across * BLOCK]
+    step = max(1, STRIP_PIXELS // (BLOCK * BLOCK * across))
+    features: list[Tensor] = []
+    for scale in (1, 2):
+        strips = [_strip_sums(levels, scale, top, min(top + step, down)) for top in range(0, down, step)]
+        alone, *products = (joined(sums) for sums in zip(*strips, strict=True))
+        fit = asymmetric_gaussian_fit(alone)
+        features += fit.shape, (fit.left + fit.right) * fit.spread / 2
+        for sums in products:
+            fit = asymmetric_gaussian_fit(sums)
+            features += fit.shape, fit.mean, fit.left * fit.spread, fit.right * fit.spread
+    return torch.stack(features, 1)
+
+
+def _strip_sums(levels: Tensor, scale: int, first: int, last: int) -> list[Sums]:
+    """The sums of some rows of blocks: of the coefficients, and of their products with each neighbour."""
+    side = BLOCK // scale
+    # Beyond the border the picture's edge is repeated.
+    rows = torch.arange(first * side - MARGIN, last * side + MARGIN).clamp(0, levels.shape[1] // scale - 1)
+    padded = F.pad(level_rows(levels, scale, rows), (MARGIN, MARGIN), mode="replicate")
+    coefficients, _ = mscn(padded)
+    blocks = coefficients.view(last - first, side, -1, side).transpose(1, 2).reshape(-1, side, side)
+    products = (blocks * blocks.roll(shift, (1, 2)) for shift in _NEIGHBOURS)
+    return [sums_of(values.flatten(1)) for values in (blocks, *products)]
