@@ -4,6 +4,7 @@ Everywhere a tensor is NCHW float32 in [0, 1], RGB, unless said otherwise.
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -113,6 +114,29 @@ def resize(picture: Tensor, height: int, width: int) -> Tensor:
         if picture.shape[axis] != size:
             picture = weighted_sum(picture, axis, *cubic_taps(picture.shape[axis], size))
     return picture
+
+
+def filtered(x: Tensor, taps: Sequence[float]) -> Tensor:
+    """Filter rows and columns with the same symmetric taps; only what the filter covers whole is given.
+
+    For one channel and few taps, shifted sums are faster than any convolution, and as exact in float64.
+
+    Args:
+        x: N x H x W.
+        taps: An odd number of them.
+
+    Returns:
+        N x (H - taps + 1) x (W - taps + 1).
+    """
+    reach = len(taps) // 2
+    for axis in (1, 2):
+        length = x.shape[axis] - 2 * reach
+        result = x.narrow(axis, reach, length) * taps[reach]
+        for tap in range(reach):
+            pair = x.narrow(axis, tap, length) + x.narrow(axis, 2 * reach - tap, length)
+            result.add_(pair, alpha=taps[tap])
+        x = result
+    return x
 
 
 def weighted_sum(picture: Tensor, axis: int, weights: Tensor, sources: Tensor) -> Tensor:

@@ -109,7 +109,7 @@ def _print_plan(console: "Console", plan: "UpscalePlan", overwrite: bool) -> Non
 
 def _announce(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
     from aimanga.upscale import load_engine
-    from aimanga.upscale.device import describe
+    from aimanga.upscale.precision import describe
 
     options = plan.options
     engine = load_engine(options.model, options.device, options.precision)

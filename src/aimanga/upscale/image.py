@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from aimanga.batch import Tick
+from aimanga.device import choose_device
 from aimanga.errors import UsageError
 from aimanga.images import Canvas, Header, Picture, RowSource, Samples
 from aimanga.models import DEFAULT_MODEL, load_model
 from aimanga.tensors import from_array, to_array
 from aimanga.upscale.alpha import bleed_rows, bound_by_neighbours
-from aimanga.upscale.device import choose_device, choose_precision
 from aimanga.upscale.engine import Engine, NotFiniteError
+from aimanga.upscale.precision import choose_precision
 from aimanga.upscale.rows import lockstep, resize_rows
 
 

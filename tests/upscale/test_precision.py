@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from aimanga.errors import UsageError
-from aimanga.upscale import device
-from aimanga.upscale.device import choose_device, choose_precision, describe
+from aimanga.upscale import precision
+from aimanga.upscale.precision import choose_precision, describe
 
 CPU = torch.device("cpu")
 
@@ -30,13 +30,6 @@ def test_auto_elsewhere():
 def test_what_is_asked_for_is_taken():
     assert choose_precision("fp32", CPU) == "fp32"
     assert choose_precision("bf16", CPU) == "bf16"
-    assert choose_device("cpu") == CPU
-
-
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "cpu:1"])
-def test_devices_that_are_not_there_are_refused(name):
-    with pytest.raises(UsageError, match=f"--device {name}: "):
-        choose_device(name)
 
 
 def test_precisions_that_make_no_sense_are_refused():
@@ -46,12 +39,7 @@ def test_precisions_that_make_no_sense_are_refused():
         choose_precision("fp16", CPU)
 
 
-def test_the_first_gpu_is_taken_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto") == torch.device("cuda", 0)
-
-
 def test_the_description_says_device_and_precision():
     assert describe(CPU, "bf16") == f"CPU, {torch.get_num_threads()} threads, bf16 convolutions, fp32 sums"
     assert describe(CPU, "fp32").endswith("threads, fp32")
-    assert set(device.WEIGHT_TYPES) == {"fp32", "bf16", "fp16"}
+    assert set(precision.WEIGHT_TYPES) == {"fp32", "bf16", "fp16"}

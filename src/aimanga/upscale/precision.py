@@ -1,9 +1,10 @@
-"""Where and in which precision a network runs."""
+"""In which precision a network runs."""
 
 from typing import Literal, get_args
 
 import torch
 
+from aimanga.device import device_in_words
 from aimanga.errors import UsageError
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -14,32 +15,6 @@ WEIGHT_TYPES: dict[Precision, torch.dtype] = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
-
-
-def choose_device(name: str) -> torch.device:
-    """The device for a name: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
-
-    `auto` is the first CUDA device, else Apple's GPU, else the CPU.
-
-    Raises:
-        UsageError: There is no such device here.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"--device {name}: devices are auto, cpu, cuda, cuda:N and mps") from error
-    there = {
-        "cpu": device.index in (None, 0),
-        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there.get(device.type, False):
-        raise UsageError(f"--device {name}: this machine, or this build of PyTorch, has no such device")
-    return device
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:
@@ -66,14 +41,8 @@ def choose_precision(name: str, device: torch.device) -> Precision:
 
 def describe(device: torch.device, precision: Precision) -> str:
     """One line for people: the device and how it computes."""
-    if device.type == "cpu":
-        place = f"CPU, {torch.get_num_threads()} threads"
-    elif device.type == "cuda":
-        place = f"{torch.cuda.get_device_name(device)} ({device})"
-    else:
-        place = "Apple GPU (mps)"
     how = "fp32" if precision == "fp32" else f"{precision} convolutions, fp32 sums"
-    return f"{place}, {how}"
+    return f"{device_in_words(device)}, {how}"
 
 
 def _cpu_has_bf16() -> bool:
