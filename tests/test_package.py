@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 def test_public_names_do_not_move():
     assert aimanga.__all__ == [
         "MODELS", "AimangaError", "Metadata", "Model", "ModelError", "Picture", "PictureError", "Record", "Report",
-        "ResourceError", "UsageError", "__version__", "export", "load_model", "make_pairs", "read", "upscale",
-        "upscale_files", "write",
+        "ResourceError", "UsageError", "__version__", "export", "load_model", "make_pairs", "metrics",
+        "read", "score_files", "upscale", "upscale_files", "write",
     ]  # fmt: skip
     for name in aimanga.__all__:
         assert getattr(aimanga, name) is not None

@@ -12,9 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aimanga import metrics
     from aimanga.batch import Record, Report
     from aimanga.degrade import make_pairs
     from aimanga.errors import AimangaError, ModelError, PictureError, ResourceError, UsageError
+    from aimanga.evaluate import score_files
     from aimanga.images import Metadata, Picture, read, write
     from aimanga.models import MODELS, Model, load_model
     from aimanga.models.export import export
@@ -37,7 +39,9 @@ _HOMES = {
     "export": "aimanga.models.export",
     "load_model": "aimanga.models",
     "make_pairs": "aimanga.degrade",
+    "metrics": "aimanga.metrics",
     "read": "aimanga.images",
+    "score_files": "aimanga.evaluate",
     "upscale": "aimanga.upscale",
     "upscale_files": "aimanga.upscale",
     "write": "aimanga.images",
@@ -59,7 +63,9 @@ __all__ = [
     "export",
     "load_model",
     "make_pairs",
+    "metrics",
     "read",
+    "score_files",
     "upscale",
     "upscale_files",
     "write",

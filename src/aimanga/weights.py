@@ -18,6 +18,7 @@ FOLDER_VARIABLE = "AIMANGA_WEIGHTS"
 """The environment variable that names another folder for fetched weights than the platform's cache."""
 
 _TIMEOUT = 30  # seconds without a byte
+_CLIP_RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 
 
@@ -112,6 +113,60 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
         size=574_673_361,
         sha256="dcbb9e9d",
         license="BSD-3-Clause",
+    ),
+    WeightFile(
+        name="vgg16",
+        purpose="metrics: LPIPS (vgg) and DISTS",
+        file="vgg16-397923af.pth",
+        url="https://download.pytorch.org/models/vgg16-397923af.pth",
+        size=553_433_881,
+        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        license="BSD-3-Clause",
+    ),
+    WeightFile(
+        name="alexnet",
+        purpose="metrics: LPIPS (alex)",
+        file="alexnet-owt-7be5be79.pth",
+        url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        size=244_408_911,
+        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        license="BSD-3-Clause",
+    ),
+    WeightFile(
+        name="nrqm",
+        purpose="metrics: NRQM and PI",
+        file="nrqm-model.mat",
+        url="https://raw.githubusercontent.com/chaoma99/sr-metric/master/model.mat",
+        size=0,
+        sha256="",
+        license="MIT",
+    ),
+    WeightFile(
+        name="clip-rn50",
+        purpose="metrics: CLIP-IQA",
+        file="RN50.pt",
+        url=f"https://openaipublic.azureedge.net/clip/models/{_CLIP_RN50}/RN50.pt",
+        size=0,
+        sha256=_CLIP_RN50,
+        license="MIT",
+    ),
+    WeightFile(
+        name="musiq-koniq",
+        purpose="metrics: MUSIQ",
+        file="koniq_ckpt.npz",
+        url="https://storage.googleapis.com/gresearch/musiq/koniq_ckpt.npz",
+        size=0,
+        sha256="",
+        license="Apache-2.0",
+    ),
+    WeightFile(
+        name="maniqa-koniq",
+        purpose="metrics: MANIQA",
+        file="ckpt_koniq10k.pt",
+        url="https://github.com/IIGROUP/MANIQA/releases/download/Koniq10k/ckpt_koniq10k.pt",
+        size=543_335_435,
+        sha256="a207f8ab57322e6be38ff5c8d019301dc032b454bef21c3c9f9dbf7974eebff6",
+        license="Apache-2.0",
     ),
 )
 """The files that aimanga knows how to get: one visible list."""

@@ -1,6 +1,6 @@
 """Show on the terminal how a batch goes on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from aimanga.batch.plan import Job
-from aimanga.batch.report import Record
+from aimanga.batch.report import Record, Status
 
 
 class ProgressDisplay:
@@ -23,9 +23,18 @@ class ProgressDisplay:
         costs: How much work each source is, in any unit; it makes the remaining time right for files of
             different size. A source that is not named costs 1.
         jobs: Number of all jobs.
+        lines: The files that get a line; thousands of skipped ones would hide the others.
     """
 
-    def __init__(self, console: Console, costs: Mapping[Path, float], jobs: int) -> None:
+    def __init__(
+        self,
+        console: Console,
+        costs: Mapping[Path, float],
+        jobs: int,
+        *,
+        lines: Collection[Status] = ("done", "failed"),
+    ) -> None:
+        self._lines = lines
         self._console = console
         self._costs = costs
         self._progress = Progress(
@@ -71,7 +80,7 @@ class ProgressDisplay:
         self._ended += 1
         self._done += self._costs.get(job.source, 1.0)
         self._progress.update(self._all, completed=self._done, description=f"{self._ended}/{self._jobs}")
-        if record.status != "skipped":  # thousands of such lines would hide the others
+        if record.status in self._lines:
             self._console.print(_line(record), soft_wrap=True, highlight=False, emoji=False)
 
 

@@ -11,6 +11,7 @@ import aimanga
 from aimanga.cli.degrade import degrade
 from aimanga.cli.export import export
 from aimanga.cli.models import models
+from aimanga.cli.score import metrics, score
 from aimanga.cli.upscale import upscale
 from aimanga.cli.weights import weights
 from aimanga.errors import AimangaError
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 app.command()(upscale)
 app.add_typer(degrade, name="degrade")
+app.command()(score)
+app.command()(metrics)
 app.add_typer(models, name="models")
 app.add_typer(weights, name="weights")
 app.command()(export)

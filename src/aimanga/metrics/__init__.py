@@ -1,1 +1,15 @@
 """How good a picture is, in numbers; one metric a file, all of them in the catalogue."""
+
+from aimanga.metrics.catalog import METRICS, Metric, find_metric
+from aimanga.metrics.score import Scorer, Scores, available_metrics, missing_weights, score
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Scorer",
+    "Scores",
+    "available_metrics",
+    "find_metric",
+    "missing_weights",
+    "score",
+]

@@ -1,0 +1,51 @@
+"""Find for each picture the one that it is to be compared with."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from aimanga.batch import find
+from aimanga.errors import UsageError
+from aimanga.images import READABLE_SUFFIXES
+
+_SCALE = re.compile(r"[-_.]?x\d+$", re.IGNORECASE)
+_SHOWN = 5
+
+
+def find_references(pictures: Iterable[Path], reference: Path) -> dict[Path, Path]:
+    """Find the references of pictures by their names.
+
+    `baby.png` belongs to `baby.png`, else to `baby` with another suffix; `babyx4.png` and `baby_x4.jpg`, as challenges
+    and upscalers name results, belong to `baby`, too.
+
+    Args:
+        pictures: The pictures.
+        reference: A folder, which is searched with its subfolders; or a file, the reference of every picture.
+
+    Returns:
+        Picture to reference.
+
+    Raises:
+        UsageError: The folder does not exist or has no pictures, or a picture has no reference there, or several.
+    """
+    if reference.is_file():
+        return dict.fromkeys(pictures, reference)
+    by_name: dict[str, list[Path]] = {}
+    for path in find([reference], suffixes=READABLE_SUFFIXES, recursive=True):
+        for key in {path.name, path.stem}:
+            by_name.setdefault(key, []).append(path)
+    found: dict[Path, Path] = {}
+    problems: list[str] = []
+    for picture in pictures:
+        names = (picture.name, picture.stem, _SCALE.sub("", picture.stem))
+        candidates = next((by_name[name] for name in names if name in by_name), [])
+        if len(candidates) == 1:
+            found[picture] = candidates[0]
+        elif candidates:
+            problems.append(f"{picture} ({' or '.join(map(str, candidates))}?)")
+        else:
+            problems.append(str(picture))
+    if problems:
+        more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise UsageError(f"{reference}: there is no one reference for {', '.join(problems[:_SHOWN])}{more}")
+    return found

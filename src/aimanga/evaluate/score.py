@@ -1,0 +1,261 @@
+"""Score files and folders: every metric on every picture, with what is missing said aloud."""
+
+import hashlib
+import json
+import os
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from importlib.metadata import version
+from pathlib import Path
+
+from aimanga.atomic import replacing
+from aimanga.batch import Detail, Job, Tick, Watcher, find, run
+from aimanga.errors import PictureError, UsageError
+from aimanga.evaluate.references import find_references
+from aimanga.evaluate.tables import check_table, write_table
+from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, read
+from aimanga.metrics import Metric, Scorer, available_metrics, find_metric, missing_weights
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How files are scored; the fields are those of `score_files`."""
+
+    metrics: tuple[str, ...]
+    reference: Path | None = None
+    device: str = "auto"
+    max_pixels: int = MAX_PIXELS
+    first_page: bool = False
+
+
+@dataclass(frozen=True)
+class ScorePlan:
+    """What a batch of scores is going to do.
+
+    Attributes:
+        sources: The pictures, in order.
+        references: Picture to reference; empty where none is needed.
+        metrics: What is scored.
+        missing: Why a metric that was asked for cannot run, by its name.
+        output: The table to write; None for none.
+        options: How they are scored.
+    """
+
+    sources: tuple[Path, ...]
+    references: Mapping[Path, Path]
+    metrics: tuple[Metric, ...]
+    missing: Mapping[str, str]
+    output: Path | None
+    options: ScoreOptions
+
+
+@dataclass(frozen=True)
+class PictureScores:
+    """What became of one picture.
+
+    Attributes:
+        file: The picture.
+        width: In pixels; 0 where it cannot be read.
+        height: Likewise.
+        values: Score by name of the metric.
+        problems: Why a metric has no score, by its name.
+        error: Why the picture has no score at all.
+    """
+
+    file: Path
+    width: int = 0
+    height: int = 0
+    values: Mapping[str, float] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """The result of a batch of scores.
+
+    Attributes:
+        metrics: All that were asked for, in order.
+        pictures: One a file, in order.
+        missing: Why a metric did not run, by its name.
+        seconds: How long it took.
+    """
+
+    metrics: tuple[Metric, ...]
+    pictures: tuple[PictureScores, ...]
+    missing: Mapping[str, str]
+    seconds: float
+
+    def mean(self, name: str) -> float | None:
+        """The mean of a metric over the pictures that have it; None where none has."""
+        values = [picture.values[name] for picture in self.pictures if name in picture.values]
+        return statistics.fmean(values) if values else None
+
+    @property
+    def exit_code(self) -> int:
+        """0: every picture has every score that was asked for; 1: something is missing, and said."""
+        lacking = any(picture.error or picture.problems for picture in self.pictures)
+        return 1 if lacking or self.missing else 0
+
+
+def score_files(
+    inputs: str | Path | Sequence[str | Path],
+    *,
+    metrics: Sequence[str] | None = None,
+    reference: str | Path | None = None,
+    output: str | Path | None = None,
+    recursive: bool = False,
+    device: str = "auto",
+    max_pixels: int = MAX_PIXELS,
+    first_page: bool = False,
+    jobs: int = 1,
+    report: str | Path | None = None,
+    watcher: Watcher | None = None,
+) -> ScoreReport:
+    """Score files and folders of pictures.
+
+    A picture that fails does not stop the others. With `output` an interrupted batch goes on where it stopped.
+
+    Args:
+        inputs: A file, a folder, or several of them.
+        metrics: Names of `aimanga.metrics.METRICS`; None for all whose weights are here, those that compare only with
+            `reference`. What is asked for and cannot run is in the result's `missing`; the others run.
+        reference: The folder of the pictures as they should be, found by their names; or one file.
+        output: A `.csv` or `.json` file for the table, with the protocol of each metric.
+        recursive: Enter subfolders.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        max_pixels: Refuse larger pictures.
+        first_page: Take the first page of animations and files of several pages, instead of refusing them.
+        jobs: Number of processes. A script that asks for more than one needs the usual
+            `if __name__ == "__main__":`, since each process imports it.
+        report: A file to which one line of JSON is appended for each picture as it ends.
+        watcher: Told how it goes on.
+
+    Returns:
+        The scores.
+
+    Raises:
+        UsageError: Nothing was found, a metric is not known, or there are no references; nothing was done.
+        ModelError: None of the metrics can run, or a weight file is damaged.
+        KeyboardInterrupt: Ctrl-C was pressed; what is finished is kept where there is an `output`.
+    """
+    given = [inputs] if isinstance(inputs, str | Path) else inputs
+    reference = None if reference is None else Path(reference)
+    if metrics is None:
+        metrics = available_metrics(with_reference=reference is not None)
+    options = ScoreOptions(tuple(metrics), reference, device, max_pixels, first_page)
+    planned = plan_scores(
+        [Path(path) for path in given], options, output=None if output is None else Path(output), recursive=recursive
+    )
+    return run_scores(planned, jobs=jobs, report=None if report is None else Path(report), watcher=watcher)
+
+
+def plan_scores(
+    inputs: Sequence[Path], options: ScoreOptions, *, output: Path | None = None, recursive: bool = False
+) -> ScorePlan:
+    """Find the pictures and their references, and see that the metrics can run; arguments as for `score_files`.
+
+    Raises:
+        UsageError: See `score_files`.
+    """
+    if output is not None:
+        check_table(output)
+    metrics = tuple(dict.fromkeys(find_metric(name) for name in options.metrics))
+    missing = {metric.name: reason for metric in metrics if (reason := missing_weights(metric))}
+    comparing = [metric.name for metric in metrics if metric.needs_reference]
+    if comparing and options.reference is None:
+        raise UsageError(f"{', '.join(comparing)}: compares with references; name their folder with --reference")
+    sources = find(inputs, suffixes=READABLE_SUFFIXES, recursive=recursive)
+    references = find_references(sources, options.reference) if comparing and options.reference else {}
+    return ScorePlan(sources, references, metrics, missing, output, options)
+
+
+def run_scores(
+    planned: ScorePlan, *, jobs: int = 1, report: Path | None = None, watcher: Watcher | None = None
+) -> ScoreReport:
+    """Do what a plan says; arguments and errors as for `score_files`."""
+    if jobs < 1:
+        raise UsageError(f"--jobs {jobs}: at least one process is needed")
+    running = tuple(metric.name for metric in planned.metrics if metric.name not in planned.missing)
+    if jobs == 1:
+        _scorer(running or planned.options.metrics, planned.options.device)  # what cannot run is known before the work
+    work = partial(_score_file, running, dict(planned.references), planned.options)
+    with _folder_of_parts(planned, running) as parts:
+        todo = [Job(source, parts / _part_name(source)) for source in planned.sources]
+        for job in todo:
+            _remove_if_older(job, planned.references.get(job.source))
+        batch = run(work, todo, workers=jobs, report=report, watcher=watcher)
+        pictures = tuple(_read_part(job, record.error) for job, record in zip(todo, batch.records, strict=True))
+    scores = ScoreReport(planned.metrics, pictures, planned.missing, batch.seconds)
+    if planned.output is not None:
+        write_table(scores, planned.output)
+        shutil.rmtree(parts, ignore_errors=True)
+    return scores
+
+
+@contextmanager
+def _folder_of_parts(planned: ScorePlan, running: Sequence[str]) -> Iterator[Path]:
+    """A folder with the scores of each picture, from which an interrupted batch goes on; without a table none stays."""
+    if planned.output is None:
+        with tempfile.TemporaryDirectory(prefix="aimanga-scores-") as folder:
+            yield Path(folder)
+        return
+    # Other metrics, references or versions give other scores: those of another run are not taken for them.
+    how = repr((running, planned.options, version("aimanga")))
+    digest = hashlib.sha256(how.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    yield planned.output.with_name(f"{planned.output.name}.parts-{digest}")
+
+
+def _part_name(source: Path) -> str:
+    return hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:32] + ".json"
+
+
+def _remove_if_older(job: Job, reference: Path | None) -> None:
+    """Remove a score of a former run whose picture has changed since."""
+    with suppress(OSError):  # neither is there, or the picture cannot be read: that is said when it is its turn
+        made = job.target.stat().st_mtime_ns
+        if any(path is not None and path.stat().st_mtime_ns > made for path in (job.source, reference)):
+            job.target.unlink()
+
+
+def _score_file(
+    names: Sequence[str],
+    references: Mapping[Path, Path],
+    options: ScoreOptions,
+    source: Path,
+    target: Path,
+    tick: Tick,
+) -> Mapping[str, Detail]:
+    scorer = _scorer(tuple(names), options.device)
+    take = partial(read, max_pixels=options.max_pixels, first_page=options.first_page)
+    picture = take(source)
+    scores = scorer(picture, take(references[source]) if source in references else None)
+    if not scores.values:
+        raise PictureError(f"{source}: {'; '.join(scores.problems.values())}")
+    content = {
+        "width": picture.width,
+        "height": picture.height,
+        "values": dict(scores.values),
+        "problems": dict(scores.problems),
+    }
+    with replacing(target) as part:
+        part.write_text(json.dumps(content), encoding="utf-8")
+    return {"input_size": [picture.width, picture.height], **scores.values}
+
+
+def _read_part(job: Job, error: str | None) -> PictureScores:
+    if error is not None:
+        return PictureScores(job.source, error=error)
+    content = json.loads(job.target.read_text(encoding="utf-8"))
+    return PictureScores(job.source, **content)
+
+
+@lru_cache(maxsize=1)
+def _scorer(names: tuple[str, ...], device: str) -> Scorer:
+    """The metrics of a worker process, loaded once."""
+    return Scorer(names, device)

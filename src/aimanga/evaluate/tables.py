@@ -1,0 +1,84 @@
+"""Scores as files: CSV for spreadsheets, JSON for programs; the protocol stands beside every score."""
+
+import csv
+import json
+import math
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aimanga.atomic import replacing
+from aimanga.errors import UsageError
+
+if TYPE_CHECKING:
+    from aimanga.evaluate.score import ScoreReport
+
+_SUFFIXES = (".csv", ".json")
+
+
+def check_table(path: Path) -> None:
+    """See that a table can be written, before the work.
+
+    Raises:
+        UsageError: It has another suffix, or its folder does not exist.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path}: tables are written as {' or '.join(_SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}")
+
+
+def write_table(scores: "ScoreReport", path: Path) -> None:
+    """Write scores, as the suffix asks for.
+
+    CSV: a row a picture with its size, a column for each metric, one more for what is missing and why, and one for the
+    protocol of each metric. JSON: the metrics with their protocols, means and directions, and the pictures. Infinite
+    PSNR is `inf`, in JSON a string.
+
+    Args:
+        scores: The scores.
+        path: A `.csv` or `.json` file; an existing one is replaced.
+    """
+    with replacing(path) as part, part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        if path.suffix.lower() == ".json":
+            json.dump(_as_json(scores), file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            return
+        rows = csv.writer(file, lineterminator="\n")
+        names = [metric.name for metric in scores.metrics]
+        rows.writerow(["picture", "width", "height", *names, "problems", *(f"{name} protocol" for name in names)])
+        protocols = [metric.protocol for metric in scores.metrics]
+        for picture in scores.pictures:
+            values = [picture.values.get(name, "") for name in names]
+            size = (picture.width or "", picture.height or "")
+            problems = filter(None, (picture.error, *picture.problems.values(), *scores.missing.values()))
+            rows.writerow([picture.file, *size, *values, "; ".join(problems), *protocols])
+
+
+def _as_json(scores: "ScoreReport") -> dict[str, object]:
+    metrics = {
+        metric.name: {
+            "better": metric.better,
+            "mean": _number(scores.mean(metric.name)),
+            "protocol": metric.protocol,
+            "source": metric.source,
+            "missing": scores.missing.get(metric.name),
+        }
+        for metric in scores.metrics
+    }
+    pictures = [
+        {
+            "picture": str(picture.file),
+            "width": picture.width,
+            "height": picture.height,
+            "scores": {name: _number(value) for name, value in picture.values.items()},
+            "problems": dict(picture.problems),
+            "error": picture.error,
+        }
+        for picture in scores.pictures
+    ]
+    return {"aimanga": version("aimanga"), "metrics": metrics, "pictures": pictures}
+
+
+def _number(value: float | None) -> float | str | None:
+    return str(value) if value is not None and math.isinf(value) else value
