@@ -146,7 +146,7 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
         purpose="metrics: CLIP-IQA",
         file="RN50.pt",
         url=f"https://openaipublic.azureedge.net/clip/models/{_CLIP_RN50}/RN50.pt",
-        size=0,
+        size=255_827_503,
         sha256=_CLIP_RN50,
         license="MIT",
     ),

@@ -93,9 +93,9 @@ def test_patches_weigh_as_much_as_they_are_worth(network):
     ("height", "width", "tops", "lefts"),
     [
         (224, 224, [0], [0]),
-        (226, 224, [0, 1, 2], [0]),
-        (524, 1224, [0, 100, 200, 300], [0, 250, 500, 750, 1000]),
-        (1224, 524, [0, 250, 500, 750, 1000], [0, 100, 200, 300]),
+        (226, 224, [0, 1], [0]),
+        (624, 1224, [50, 150, 250, 350], [100, 300, 500, 700, 900]),
+        (1224, 624, [100, 300, 500, 700, 900], [50, 150, 250, 350]),
     ],
 )
 def test_positions_of_crops(height, width, tops, lefts):
@@ -103,23 +103,22 @@ def test_positions_of_crops(height, width, tops, lefts):
 
 
 @given(height=st.integers(16, 400), width=st.integers(16, 400))
-def test_crops_are_spread_evenly_from_edge_to_edge(height, width):
+def test_crops_stand_for_crops_drawn_evenly_at_random(height, width):
     positions = crop_positions(height, width, 16)
     assert len(set(positions)) == len(positions) <= 20
-    assert len(positions) == 20 or min(height, width) < 16 + 4
+    assert len(positions) == 20 or min(height, width) < 16 + 8
     for axis, size in enumerate((height, width)):
         places = sorted({position[axis] for position in positions})
-        assert (places[0], places[-1]) == (0, size - 16)
+        assert places[0] >= 0 and places[-1] <= size - 16
+        assert abs(np.mean(places) - (size - 16) / 2) <= 1, "the mean place of a crop"
         steps = np.diff(places)
         assert len(steps) == 0 or steps.max() - steps.min() <= 1
-        if size <= 16 * 4:
-            assert len(steps) == 0 or steps.max() <= 16, "no gap between crops"
 
 
 def test_a_score_is_the_mean_over_the_crops(network):
     picture = torch.rand(1, 3, 70, 101, generator=torch.Generator().manual_seed(0))
-    lefts = (0, 9, 18, 27, 37)
-    crops = [picture[0, :, top : top + CROP, left : left + CROP] for top in (0, 2, 4, 6) for left in lefts]
+    lefts = (3, 11, 18, 25, 33)
+    crops = [picture[0, :, top : top + CROP, left : left + CROP] for top in (0, 2, 3, 5) for left in lefts]
     expected = network.score_crops(torch.stack(crops)).mean()
     torch.testing.assert_close(network(picture), expected[None])
 

@@ -17,13 +17,11 @@ from torch import Tensor, nn
 
 from aimanga.errors import ModelError
 from aimanga.metrics.forest import COLUMNS, Forest, forest_from_columns
+from aimanga.metrics.levels import gray_levels
 from aimanga.metrics.nrqm_features import nrqm_features
 
 _FEATURES = {"local": 18, "bands": 45, "spatial": 75}
 """How many features of each kind there are, in the order of the file's forests."""
-
-# MATLAB's `rgb2gray`: the luma of NTSC, with more digits than BT.601 prints.
-_GRAY = 0.298936021293775, 0.587043074451121, 0.114020904255103
 
 
 class NRQM(nn.Module):
@@ -59,7 +57,8 @@ class NRQM(nn.Module):
         Raises:
             PictureError: A picture is too small, 84 x 84 being enough, or of one level throughout.
         """
-        return torch.stack([self._score(levels) for levels in _gray_levels(pictures)]).to(pictures)
+        levels = gray_levels(pictures.detach()).cpu()
+        return torch.stack([self._score(picture[0].double()) for picture in levels]).to(pictures)
 
     def _score(self, levels: Tensor) -> Tensor:
         features = nrqm_features(levels)
@@ -120,17 +119,3 @@ def _read(path: Path) -> Any:  # noqa: ANN401 -- a MATLAB struct is an array of 
         raise ModelError(f"{path}: this is not the model of NRQM: no variable called model") from error
     except Exception as error:  # on damaged files SciPy raises whatever its reader stumbles over
         raise ModelError(f"{path}: this MAT-file is damaged, or none at all: {error}") from error
-
-
-def _gray_levels(pictures: Tensor) -> Tensor:
-    """N x H x W, float64, whole numbers from 0 to 255, on the CPU."""
-    levels = _rounded(pictures.detach().cpu().double().clamp(0, 1) * 255)
-    if levels.shape[1] == 1:
-        return levels[:, 0]
-    red, green, blue = levels.unbind(1)
-    return _rounded(_GRAY[0] * red + _GRAY[1] * green + _GRAY[2] * blue)
-
-
-def _rounded(levels: Tensor) -> Tensor:
-    """To the nearest whole number, a half up, as MATLAB does with numbers that are not negative."""
-    return levels.add_(0.5).floor_()
