@@ -48,5 +48,5 @@ def test_equal_pictures_are_one_and_flat_ones_differ_in_brightness_alone():
 
 def test_a_picture_of_which_less_than_the_window_is_left_is_an_error():
     assert ssim(torch.rand(1, 3, 20, 20), torch.rand(1, 3, 20, 20), shave=4).shape == (1,)
-    with pytest.raises(PictureError, match="19 x 19 pixels or more"):
+    with pytest.raises(PictureError, match="20 x 20 pixels or more"):
         ssim(torch.rand(1, 3, 19, 19), torch.rand(1, 3, 19, 19))

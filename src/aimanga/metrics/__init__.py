@@ -1,7 +1,7 @@
 """How good a picture is, in numbers; one metric a file, all of them in the catalogue."""
 
 from aimanga.metrics.catalog import METRICS, Metric, find_metric
-from aimanga.metrics.score import Scorer, Scores, available_metrics, missing_weights, score
+from aimanga.metrics.scorer import Scorer, Scores, available_metrics, missing_weights, score
 
 __all__ = [
     "METRICS",

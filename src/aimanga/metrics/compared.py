@@ -51,9 +51,10 @@ def compared_strips(
     if channel not in get_args(Channel):
         raise ValueError(f"pictures are compared in y or rgb, not in {channel}")
     check_same_size(pictures, references)
-    height, width = (side - side % max(1, shave) - 2 * shave for side in pictures.shape[2:])
+    multiple = max(1, shave)
+    height, width = (side - side % multiple - 2 * shave for side in pictures.shape[2:])
     if min(height, width) < window:
-        least = window + 2 * shave
+        least = -(-(window + 2 * shave) // multiple) * multiple
         raise PictureError(f"pictures of {least} x {least} pixels or more are compared, not of less")
     step = max(window, _STRIP_PIXELS // (len(pictures) * width))
     for top in range(0, height - window + 1, step):

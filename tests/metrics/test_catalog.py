@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from aimanga import weights
+from aimanga.errors import ModelError, UsageError
+from aimanga.metrics import METRICS, find_metric
+from aimanga.metrics.catalog import Metric
+
+PLAIN = [metric for metric in METRICS if metric.load is not None]
+CPU = torch.device("cpu")
+
+
+def test_names_are_unique_and_found_as_people_write_them():
+    assert len({metric.name for metric in METRICS}) == len({metric.title for metric in METRICS}) == len(METRICS)
+    for metric in METRICS:
+        assert find_metric(metric.name) is metric
+    assert find_metric("CLIP-IQA").name == "clip_iqa"
+    with pytest.raises(UsageError, match="fid: there is no metric of this name. There are: niqe, brisque"):
+        find_metric("fid")
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_every_entry_says_what_a_paper_has_to_say(metric: Metric):
+    assert metric.protocol and metric.source
+    assert (metric.load is None) == bool(metric.parts)
+    assert metric.smallest[0] <= metric.smallest[1]
+    for name in metric.weights:
+        assert weights.weight_file(name).license in metric.license or metric.parts
+    wanted = {name for part in metric.parts for name in find_metric(part).weights}
+    assert not metric.parts or wanted == set(metric.weights)
+
+
+@pytest.mark.parametrize("metric", [m for m in PLAIN if m.weights], ids=lambda metric: metric.name)
+def test_absent_weights_are_named_with_what_brings_them(metric, no_weights):
+    with pytest.raises(ModelError) as error:
+        metric.load(CPU)
+    known = weights.weight_file(metric.weights[0])
+    for part in (f"aimanga weights fetch {known.name}", known.url, str(no_weights)):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [m for m in PLAIN if set(m.weights) <= {"alexnet", "vgg16", "nrqm"}],
+    ids=lambda metric: metric.name,
+)
+def test_what_it_takes_is_what_it_says(metric, random_weights):
+    """The smallest size gives a score, and a pixel less on the shorter side does not."""
+    measure = metric.load(CPU)
+    short, long = metric.smallest
+    pictures, references = torch.rand(2, 2, 3, short, long).mul(255).round() / 255
+    scores = measure(pictures, references)
+    assert scores.shape == (2,) and scores.isfinite().all()
+    for picture, reference, score in zip(pictures, references, scores, strict=True):
+        torch.testing.assert_close(measure(picture[None], reference[None])[0], score, rtol=1e-9, atol=1e-12)
+    # Ma's score counts patches, not sides: what is enough is said, not what is needed.
+    if short > 1 and metric.name != "nrqm":
+        with pytest.raises(Exception, match=rf"{short} pixels|{long} x {short}|{short} x {short}|at least {short}"):
+            measure(pictures[:, :, 1:], references[:, :, 1:])
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [m for m in PLAIN if m.needs_reference],
+    ids=lambda metric: metric.name,
+)
+def test_equal_pictures_have_no_distance_and_without_a_reference_there_is_none(metric, random_weights):
+    measure = metric.load(CPU)
+    pictures = torch.rand(1, 3, 48, 40).mul(255).round() / 255
+    best = {"psnr": float("inf"), "ssim": 1.0}.get(metric.name, 0.0)
+    assert measure(pictures, pictures).tolist() == [best]
+    with pytest.raises(ValueError, match="needs references"):
+        measure(pictures, None)
