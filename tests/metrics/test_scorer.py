@@ -3,13 +3,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from aimanga.metrics.score import _loaded, as_pictures, on_8_bits
 from PIL import Image
 
 import aimanga
 from aimanga.errors import ModelError, PictureError, UsageError
 from aimanga.images import Picture, read
 from aimanga.metrics import Scorer, available_metrics, catalog, score
+from aimanga.metrics.scorer import _loaded, as_pictures, on_8_bits
 from aimanga.tensors import from_array
 
 RNG = np.random.default_rng(0)
@@ -63,10 +63,8 @@ def test_a_batch_scores_as_its_pictures_do():
     assert list(scores) == names
     for name, values in scores.items():
         assert values.shape == (3,) and values.dtype == torch.float64
-        alone = [
-            score(name, x[None], y[None] if name in ("psnr", "ssim") else None)
-            for x, y in zip(pictures, references, strict=True)
-        ]
+        pairs = zip(pictures.split(1), references.split(1), strict=True)
+        alone = [score(name, *pair[: 2 if name in ("psnr", "ssim") else 1]) for pair in pairs]
         assert values.tolist() == pytest.approx(alone, rel=1e-9)
 
 
@@ -103,7 +101,7 @@ def test_the_challenge_score_is_the_sum_of_its_parts(photo, random_weights, monk
 
     for name, value in (("clip_iqa", 0.7), ("musiq", 60.0), ("maniqa", 0.4)):
         monkeypatch.setattr(catalog, f"load_{name}", lambda path, value=value: Constant(value))
-    monkeypatch.setattr("aimanga.metrics.score.missing_weights", lambda metric: "")
+    monkeypatch.setattr("aimanga.metrics.scorer.missing_weights", lambda metric: "")
     monkeypatch.setattr("aimanga.weights.find", lambda name: aimanga.weights.weight_file(name).path)
     scorer = Scorer(["ntire_perceptual", "lpips", "dists", "niqe"])
     blurred = Picture(np.asarray(Image.fromarray(photo.pixels).resize((64, 48)).resize((256, 192))))
