@@ -10,7 +10,7 @@ Sources: A. Mittal, A. Moorthy, A. Bovik, "No-reference image quality assessment
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -90,6 +90,22 @@ class Sums(NamedTuple):
     modulus: Tensor
     square: Tensor
     signed: Tensor
+
+
+def neighbour_products(rows: Tensor) -> Iterator[Tensor]:
+    """Multiply samples with their right, lower, and both lower diagonal neighbours.
+
+    Args:
+        rows: N x (H + 1) x W; the neighbours at the right of the last column are those of the first, as at the left.
+
+    Yields:
+        Four times the products, N x (H W).
+    """
+    around = torch.cat([rows[:, :, -1:], rows, rows[:, :, :1]], 2)
+    here, below = around[:, :-1], around[:, 1:]
+    width = rows.shape[2]
+    for neighbours, column in ((here, 2), (below, 1), (below, 2), (below, 0)):
+        yield (here[:, :, 1:-1] * neighbours[:, :, column : column + width]).flatten(1)
 
 
 def joined(parts: Iterable[Sums]) -> Sums:
@@ -223,9 +239,7 @@ def _brisque_sums(levels: Tensor, scale: int) -> list[Sums]:
             first = rows[:, :1].clone()
         if end == height:
             rows = torch.cat([rows, first], 1)
-        here, below = rows[:, :-1], rows[:, 1:]
-        parts = (here, here * here.roll(1, 2), here * below, here * below.roll(-1, 2), here * below.roll(1, 2))
-        strips.append([sums_of(part.flatten(1)) for part in parts])
+        strips.append([sums_of(rows[:, :-1].flatten(1)), *map(sums_of, neighbour_products(rows))])
     return [added(sums) for sums in zip(*strips, strict=True)]
 
 

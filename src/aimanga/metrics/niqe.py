@@ -20,13 +20,12 @@ from aimanga.scene_statistics import (
     joined,
     level_rows,
     mscn,
+    neighbour_products,
     sums_of,
 )
 
 BLOCK = 96
 """The side of a block, in pixels."""
-
-_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # right, below, and both diagonals
 
 
 def niqe(pictures: Tensor) -> Tensor:
@@ -103,5 +102,6 @@ def _strip_sums(levels: Tensor, scale: int, first: int, last: int) -> list[Sums]
     padded = F.pad(level_rows(levels, scale, rows), (MARGIN, MARGIN), mode="replicate")
     coefficients, _ = mscn(padded)
     blocks = coefficients.view(last - first, side, -1, side).transpose(1, 2).reshape(-1, side, side)
-    products = (blocks * blocks.roll(shift, (1, 2)) for shift in _NEIGHBOURS)
-    return [sums_of(values.flatten(1)) for values in (blocks, *products)]
+    # The neighbours below the last row of a block are those of its first row.
+    rows = torch.cat([blocks, blocks[:, :1]], 1)
+    return [sums_of(blocks.flatten(1)), *map(sums_of, neighbour_products(rows))]
