@@ -16,7 +16,7 @@ from aimanga.scene_statistics import (
     brisque_features,
     generalized_gaussian_fit,
     joined,
-    level_rows,
+    levels_at,
     mscn,
     sums_of,
 )
@@ -52,11 +52,14 @@ def test_half_the_size_is_every_second_place_also_of_odd_sizes():
     """MATLAB's imresize(x, 0.5) keeps the factor where a size is odd: the mirrored border makes the last sample."""
     levels = torch.rand(1, 21, 30, dtype=torch.float64)
     even = torch.cat([levels, levels[:, -1:]], 1)  # the sample beyond the border is the last one again
-    half = level_rows(levels, 2, torch.arange(11))
+    half = levels_at(levels, 2, torch.arange(11), torch.arange(15))
     torch.testing.assert_close(half[:, :9], resize(even[:, None], 11, 15)[:, 0, :9])
-    torch.testing.assert_close(level_rows(levels, 2, torch.tensor([3, 3, 10])), half[:, [3, 3, 10]])
+    part = levels_at(levels, 2, torch.tensor([3, 3, 10]), torch.tensor([14, 0]))
+    torch.testing.assert_close(part, half[:, [3, 3, 10]][:, :, [14, 0]])
     ramp = torch.arange(21.0)[None, :, None].expand(1, 21, 8)
-    torch.testing.assert_close(level_rows(ramp, 2, torch.arange(2, 9))[0, :, 1], torch.arange(4.5, 18, 2).double())
+    torch.testing.assert_close(
+        levels_at(ramp, 2, torch.arange(2, 9), torch.arange(4))[0, :, 1], torch.arange(4.5, 18, 2).double()
+    )
 
 
 @pytest.mark.parametrize("shape", [0.5, 0.8, 1.0, 2.0, 3.5])

@@ -51,25 +51,28 @@ def mscn(padded: Tensor) -> tuple[Tensor, Tensor]:
     return (centre - mean).div_(deviation + 1), deviation
 
 
-def level_rows(levels: Tensor, scale: int, rows: Tensor) -> Tensor:
-    """Take rows of a picture, or of the picture at half the size, as MATLAB's `imresize(x, 0.5)` gives it.
+def levels_at(levels: Tensor, scale: int, rows: Tensor, columns: Tensor) -> Tensor:
+    """Take a part of a picture, or of the picture at half the size, as MATLAB's `imresize(x, 0.5)` gives it.
 
     Args:
         levels: N x H x W, any type.
         scale: 1, or 2 for half the size (odd sizes are rounded up).
         rows: Which rows, of the picture of that size.
+        columns: Which columns, likewise.
 
     Returns:
-        N x rows x W or N x rows x ceil(W / 2), float64.
+        N x rows x columns, float64.
     """
     if scale == 1:
-        return levels[:, rows].double()
-    height, width = levels.shape[1:]
-    weights, sources = (taps[rows] for taps in cubic_taps(height, -(-height // 2), 0.5))
-    first = int(sources.min())
-    needed = levels[:, first : int(sources.max()) + 1].double()[:, None]
-    halved = weighted_sum(needed, 2, weights, sources - first)
-    return weighted_sum(halved, 3, *cubic_taps(width, -(-width // 2), 0.5))[:, 0]
+        return levels[:, rows].index_select(2, columns.to(levels.device)).double()
+    down, across = (
+        tuple(taps[places] for taps in cubic_taps(length, -(-length // 2), 0.5))
+        for length, places in zip(levels.shape[1:], (rows, columns), strict=True)
+    )
+    top, left = (int(sources.min()) for _, sources in (down, across))
+    bottom, right = (int(sources.max()) + 1 for _, sources in (down, across))
+    halved = weighted_sum(levels[:, None, top:bottom, left:right].double(), 2, down[0], down[1] - top)
+    return weighted_sum(halved, 3, across[0], across[1] - left)[:, 0]
 
 
 class Sums(NamedTuple):
@@ -246,7 +249,8 @@ def _brisque_sums(levels: Tensor, scale: int) -> list[Sums]:
 def _coefficient_rows(levels: Tensor, scale: int, top: int, end: int, height: int) -> Tensor:
     """Rows of the coefficients of the picture, or of its half, between zeros."""
     first, last = max(0, top - MARGIN), min(height, end + MARGIN)
-    rows = level_rows(levels, scale, torch.arange(first, last))
+    columns = torch.arange(-(-levels.shape[2] // scale))
+    rows = levels_at(levels, scale, torch.arange(first, last), columns)
     beyond = (MARGIN, MARGIN, first - (top - MARGIN), end + MARGIN - last)
     return mscn(F.pad(rows, beyond))[0]
 

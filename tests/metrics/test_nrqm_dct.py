@@ -6,7 +6,7 @@ import torch
 
 from aimanga.metrics import nrqm_dct
 from aimanga.metrics.nrqm_dct import block_features
-from tests.metrics.plain_nrqm import plain
+from tests.metrics import plain_nrqm as plain
 
 
 @pytest.mark.parametrize(("height", "width"), [(23, 31), (24, 30)])

@@ -7,7 +7,7 @@ from aimanga.images import read
 from aimanga.metrics import nrqm_features as module
 from aimanga.metrics.nrqm_features import nrqm_features
 from aimanga.tensors import from_array, gray
-from tests.metrics.plain_nrqm import plain
+from tests.metrics import plain_nrqm as plain
 
 
 def levels_of(path):

@@ -8,7 +8,7 @@ from scipy import special
 from aimanga.images import read
 from aimanga.metrics.nrqm_gsm import global_features
 from aimanga.tensors import from_array, gray
-from tests.metrics.plain_nrqm import plain
+from tests.metrics import plain_nrqm as plain
 
 
 @pytest.fixture(scope="module")

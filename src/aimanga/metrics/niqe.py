@@ -6,7 +6,6 @@ undamaged photos `parameters/niqe.safetensors` holds.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from aimanga.errors import PictureError
@@ -18,7 +17,7 @@ from aimanga.scene_statistics import (
     Sums,
     asymmetric_gaussian_fit,
     joined,
-    level_rows,
+    levels_at,
     mscn,
     neighbour_products,
     sums_of,
@@ -76,16 +75,22 @@ def block_features(levels: Tensor) -> Tensor:
         levels: H x W, range [0, 255], any type.
 
     Returns:
-        Blocks x 36, float64, row by row: for the picture and for its half the shape and the mean scale of the
+        Blocks x 36, float64, tile by tile: for the picture and for its half the shape and the mean scale of the
         coefficients, then for each of four directions shape, mean, left and right scale of the products of neighbours.
     """
     down, across = levels.shape[0] // BLOCK, levels.shape[1] // BLOCK
     levels = levels[None, : down * BLOCK, : across * BLOCK]
-    step = max(1, STRIP_PIXELS // (BLOCK * BLOCK * across))
+    tall = max(1, STRIP_PIXELS // (BLOCK * BLOCK * across))
+    wide = max(1, STRIP_PIXELS // (BLOCK * BLOCK * tall))
+    tiles = [
+        (range(top, min(top + tall, down)), range(left, min(left + wide, across)))
+        for top in range(0, down, tall)
+        for left in range(0, across, wide)
+    ]
     features: list[Tensor] = []
     for scale in (1, 2):
-        strips = [_strip_sums(levels, scale, top, min(top + step, down)) for top in range(0, down, step)]
-        alone, *products = (joined(sums) for sums in zip(*strips, strict=True))
+        parts = [_tile_sums(levels, scale, *tile) for tile in tiles]
+        alone, *products = (joined(sums) for sums in zip(*parts, strict=True))
         fit = asymmetric_gaussian_fit(alone)
         features += fit.shape, (fit.left + fit.right) * fit.spread / 2
         for sums in products:
@@ -94,14 +99,16 @@ def block_features(levels: Tensor) -> Tensor:
     return torch.stack(features, 1)
 
 
-def _strip_sums(levels: Tensor, scale: int, first: int, last: int) -> list[Sums]:
-    """The sums of some rows of blocks: of the coefficients, and of their products with each neighbour."""
+def _tile_sums(levels: Tensor, scale: int, down: range, across: range) -> list[Sums]:
+    """The sums of some blocks: of their coefficients, and of the products with each neighbour."""
     side = BLOCK // scale
-    # Beyond the border the picture's edge is repeated.
-    rows = torch.arange(first * side - MARGIN, last * side + MARGIN).clamp(0, levels.shape[1] // scale - 1)
-    padded = F.pad(level_rows(levels, scale, rows), (MARGIN, MARGIN), mode="replicate")
-    coefficients, _ = mscn(padded)
-    blocks = coefficients.view(last - first, side, -1, side).transpose(1, 2).reshape(-1, side, side)
+    places = [
+        # Beyond the border the picture's edge is repeated.
+        torch.arange(blocks.start * side - MARGIN, blocks.stop * side + MARGIN).clamp(0, length // scale - 1)
+        for blocks, length in zip((down, across), levels.shape[1:], strict=True)
+    ]
+    coefficients, _ = mscn(levels_at(levels, scale, *places))
+    blocks = coefficients.view(len(down), side, len(across), side).transpose(1, 2).reshape(-1, side, side)
     # The neighbours below the last row of a block are those of its first row.
     rows = torch.cat([blocks, blocks[:, :1]], 1)
     return [sums_of(blocks.flatten(1)), *map(sums_of, neighbour_products(rows))]
