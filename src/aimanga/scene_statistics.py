@@ -84,7 +84,7 @@ class Sums(NamedTuple):
         above: How many are above 0.
         modulus: The sum of |x|.
         square: The sum of x^2.
-        signed: The sum of x |x|.
+        square_above: The sum of x^2 over what is above 0.
     """
 
     total: Tensor
@@ -92,7 +92,7 @@ class Sums(NamedTuple):
     above: Tensor
     modulus: Tensor
     square: Tensor
-    signed: Tensor
+    square_above: Tensor
 
 
 def neighbour_products(rows: Tensor) -> Iterator[Tensor]:
@@ -127,17 +127,17 @@ def sums_of(values: Tensor) -> Sums:
     Args:
         values: N x any number of samples, float64.
     """
-    modulus, signs = values.abs(), values.sign()
-    dot = torch.linalg.vecdot
-    # Comparing and counting would take three times as long.
-    nonzero, surplus = dot(signs, signs), signs.sum(1)
+    # Few passes, and none that compares and counts: those would take three times as long.
+    positive, signs = values.clamp(min=0), values.sign()
+    norm = torch.linalg.vector_norm
+    nonzero, surplus = norm(signs, dim=1).square().round(), signs.sum(1)
     return Sums(
         total=values.new_full((len(values),), values.shape[1]),
         below=(nonzero - surplus) / 2,
         above=(nonzero + surplus) / 2,
-        modulus=modulus.sum(1),
-        square=dot(values, values),
-        signed=dot(values, modulus),
+        modulus=2 * positive.sum(1) - values.sum(1),
+        square=norm(values, dim=1).square(),
+        square_above=norm(positive, dim=1).square(),
     )
 
 
@@ -188,15 +188,15 @@ def asymmetric_gaussian_fit(sums: Sums) -> AsymmetricFit:
     Args:
         sums: Of the samples.
     """
-    left = _flank(sums.square - sums.signed, sums.below)
-    right = _flank(sums.square + sums.signed, sums.above)
+    left = _flank(sums.square - sums.square_above, sums.below)
+    right = _flank(sums.square_above, sums.above)
     skew = left / right
     ratio = (sums.modulus / sums.total).square() / (sums.square / sums.total)
     return AsymmetricFit(_nearest_shape(ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2), left, right)
 
 
-def _flank(twice_the_squares: Tensor, count: Tensor) -> Tensor:
-    return torch.where(count > 0, twice_the_squares.clamp(min=0) / 2 / count, torch.nan).sqrt()
+def _flank(square: Tensor, count: Tensor) -> Tensor:
+    return torch.where(count > 0, square.clamp(min=0) / count, torch.nan).sqrt()
 
 
 def brisque_features(levels: Tensor) -> Tensor:

@@ -80,8 +80,9 @@ def block_features(levels: Tensor) -> Tensor:
     """
     down, across = levels.shape[0] // BLOCK, levels.shape[1] // BLOCK
     levels = levels[None, : down * BLOCK, : across * BLOCK]
-    tall = max(1, STRIP_PIXELS // (BLOCK * BLOCK * across))
-    wide = max(1, STRIP_PIXELS // (BLOCK * BLOCK * tall))
+    at_once = max(1, STRIP_PIXELS // BLOCK**2)
+    tall = max(1, at_once // across)
+    wide = -(-across // -(-across // at_once))  # as many tiles in a row as are needed, all of about one width
     tiles = [
         (range(top, min(top + tall, down)), range(left, min(left + wide, across)))
         for top in range(0, down, tall)
