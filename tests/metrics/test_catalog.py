@@ -1,10 +1,19 @@
+import io
+from itertools import pairwise
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from scipy import ndimage
 
 from aimanga import weights
 from aimanga.errors import ModelError, UsageError
+from aimanga.images import read
 from aimanga.metrics import METRICS, find_metric
 from aimanga.metrics.catalog import Metric
+from aimanga.tensors import from_array
+from tests.conftest import ROOT
 
 PLAIN = [metric for metric in METRICS if metric.load is not None]
 CPU = torch.device("cpu")
@@ -71,3 +80,36 @@ def test_equal_pictures_have_no_distance_and_without_a_reference_there_is_none(m
     assert measure(pictures, pictures).tolist() == [best]
     with pytest.raises(ValueError, match="needs references"):
         measure(pictures, None)
+
+
+def blurred(pixels, sigma):
+    return ndimage.gaussian_filter(pixels, (sigma, sigma, 0))
+
+
+def noisy(pixels, sigma):
+    noise = np.random.default_rng(0).normal(0, sigma, pixels.shape)
+    return np.clip(pixels + noise, 0, 255).round().astype(np.uint8)
+
+
+def compressed(pixels, quality):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+@pytest.mark.parametrize("metric", [m for m in PLAIN if not m.needs_reference and not m.weights], ids=lambda m: m.name)
+def test_a_better_picture_scores_better(metric, shared_data):
+    """Down ladders of damage; what has weights would have to be measured with the real ones."""
+    measure = metric.load(CPU)
+    steps = []
+    for path in (ROOT / "benchmarks" / "reef.jpg", *shared_data.glob("iqa/*.bmp"), shared_data / "set5/HR/baby.png"):
+        photo = read(path).pixels
+        for damage, amounts in (
+            (blurred, (0.8, 1.3, 2, 3.2)),
+            (noisy, (5, 10, 20, 40)),
+            (compressed, (50, 30, 18, 10)),
+        ):
+            ladder = [photo, *(damage(photo, amount) for amount in amounts)]
+            scores = [float(measure(from_array(pixels), None)) for pixels in ladder]
+            steps += [(a < b) == (metric.better == "lower") for a, b in pairwise(scores)]
+    assert sum(steps) / len(steps) >= 0.95
