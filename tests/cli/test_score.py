@@ -1,0 +1,80 @@
+import inspect
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aimanga import score_files
+from aimanga.cli.score import score
+from aimanga.metrics import METRICS
+from aimanga.weights import FOLDER_VARIABLE
+
+
+@pytest.fixture(autouse=True)
+def without_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "weights"))
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+def test_a_table_with_means(aimanga_cli, samples):
+    result = aimanga_cli("score", samples)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["picture", "NIQE", "↓", "BRISQUE", "↓"]
+    rows = [line.split() for line in lines[1:4]]
+    assert [row[0] for row in rows] == [str(samples / f"{name}.jpg") for name in ("lionfish", "owl", "parrot")]
+    means = np.mean([[float(cell) for cell in row[1:]] for row in rows], 0)
+    assert lines[4].startswith("mean of 3 pictures")
+    np.testing.assert_allclose([float(cell) for cell in lines[4].split()[4:]], means, atol=1e-4)
+    assert lines[5].startswith("3 pictures scored, 0 failed in ")
+
+
+def test_all_metrics_with_references_and_a_table_on_disk(aimanga_cli, samples, tmp_path):
+    result = aimanga_cli("score", samples / "owl.jpg", "-m", "all", "--reference", samples, "-o", tmp_path / "a.json")
+    assert result.returncode == 1
+    for metric in METRICS:
+        assert f"{metric.title} " in result.stdout.splitlines()[0]
+        if metric.weights:
+            assert f"{metric.name}: weights missing: aimanga weights fetch {' '.join(metric.weights)}" in result.stdout
+    assert " inf " in result.stdout.splitlines()[1]
+    assert f"written   {tmp_path / 'a.json'}" in result.stdout and (tmp_path / "a.json").is_file()
+
+
+def test_a_picture_that_fails_is_a_line_and_1(aimanga_cli, samples, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    Image.new("RGB", (20, 20)).save(tmp_path / "small[x].png")
+    result = aimanga_cli("score", tmp_path, samples / "owl.jpg", "--metrics", "niqe,brisque", "-j", 2)
+    assert result.returncode == 1
+    assert re.search(r"failed +.*bad\.png: cannot be read as a picture", result.stdout)
+    assert "no niqe:" in result.stdout and "small[x].png: NIQE needs 192 x 96 pixels or more" in result.stdout
+    assert "2 pictures scored, 1 failed" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-m", "psnr"], "psnr: compares with references; name their folder with --reference"),
+        (["-m", "musiq"], "aimanga weights fetch musiq-koniq"),
+    ],
+)
+def test_wrong_usage_is_2(aimanga_cli, samples, arguments, message):
+    result = aimanga_cli("score", samples, *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_list_of_metrics(aimanga_cli):
+    result = aimanga_cli("metrics")
+    for metric in METRICS:
+        line = next(line for line in result.stdout.splitlines() if line.split()[:1] == [metric.name])
+        assert metric.better in line and ("absent" if metric.weights else "none") in line
+    assert "absent weights: aimanga weights fetch nrqm clip-rn50" in result.stdout
+
+
+def test_defaults_are_those_of_the_library():
+    library = {name: p.default for name, p in inspect.signature(score_files).parameters.items()}
+    command = {name: p.default for name, p in inspect.signature(score).parameters.items()}
+    assert set(command) == set(library) - {"watcher"}
+    for name, default in command.items():
+        assert default == library[name], name

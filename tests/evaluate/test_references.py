@@ -1,0 +1,49 @@
+import pytest
+
+from aimanga.errors import UsageError
+from aimanga.evaluate.references import find_references
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("baby.png", "bird.png", "bird.jpg", "sub/head.bmp", "notes.txt", "0801.png"):
+        path = tmp_path / "HR" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path / "HR"
+
+
+@pytest.mark.parametrize(
+    ("picture", "reference"),
+    [
+        ("baby.png", "baby.png"),
+        ("baby.webp", "baby.png"),
+        ("bird.jpg", "bird.jpg"),
+        ("babyx4.png", "baby.png"),
+        ("baby_x4.jpg", "baby.png"),
+        ("baby-X2.png", "baby.png"),
+        ("0801x4.png", "0801.png"),
+        ("deep/head.png", "sub/head.bmp"),
+    ],
+)
+def test_names_that_belong_together(folder, tmp_path, picture, reference):
+    path = tmp_path / "SR" / picture
+    assert find_references([path], folder) == {path: folder / reference}
+
+
+def test_one_file_is_the_reference_of_all(folder, tmp_path):
+    pictures = [tmp_path / "a.png", tmp_path / "b.png"]
+    assert find_references(pictures, folder / "baby.png") == dict.fromkeys(pictures, folder / "baby.png")
+
+
+def test_all_that_have_none_or_several_are_named_at_once(folder, tmp_path):
+    pictures = [tmp_path / name for name in ("cat.png", "bird.webp", "baby.png")]
+    with pytest.raises(UsageError) as error:
+        find_references(pictures, folder)
+    for part in (str(pictures[0]), f"{pictures[1]} (", "bird.jpg or bird.png?"):
+        assert part in str(error.value).replace(str(folder) + "/", "")
+    assert "baby" not in str(error.value)
+    with pytest.raises(UsageError, match="and 2 more"):
+        find_references([tmp_path / f"{n}.png" for n in range(7)], folder)
+    with pytest.raises(UsageError, match="no such file or folder"):
+        find_references(pictures, folder / "nothing")
