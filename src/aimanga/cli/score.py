@@ -30,7 +30,6 @@ def score(
         Path | None,
         typer.Option(
             "--reference",
-            "-r",
             help="The pictures as they should be: a folder, by name, or a file.",
             show_default=False,
         ),

@@ -97,7 +97,7 @@ METRICS: tuple[Metric, ...] = (
         needs_reference=False,
         smallest=(96, 192),
         weights=(),
-        protocol="official MATLAB release (toolboxes agree to 0.01): gray (rgb2gray, 8 bits), whole blocks of 96 x 96, "
+        protocol="official MATLAB release (toolboxes agree to 0.02): gray (rgb2gray, 8 bits), whole blocks of 96 x 96, "
         "no crop; flat regions count as slightly below their mean",
         source="Mittal, Soundararajan, Bovik, IEEE SPL 2013",
         license=_UT_AUSTIN,

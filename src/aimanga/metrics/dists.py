@@ -14,9 +14,7 @@ from torch import Tensor, nn
 
 from aimanga.metrics.backbones import VGG16_TAPS, banded_features, load_features, vgg16_features
 from aimanga.metrics.compared import check_same_size
-from aimanga.tensor_files import read_tensors
-
-_WEIGHTS = Path(__file__).with_name("parameters") / "dists.safetensors"
+from aimanga.metrics.parameters import load_parameters
 
 # Mean and deviation of ImageNet, on which the backbone was trained.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -65,7 +63,7 @@ class DISTS(nn.Module):
         self.features = vgg16_features(L2Pool)
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
-        for name, weights in read_tensors(_WEIGHTS).items():
+        for name, weights in load_parameters("dists", torch.device("cpu")).items():
             self.register_buffer(name, weights.flatten(), persistent=False)
 
     def forward(self, pictures: Tensor, references: Tensor) -> Tensor:

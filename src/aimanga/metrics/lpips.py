@@ -21,11 +21,9 @@ from aimanga.metrics.backbones import (
     vgg16_features,
 )
 from aimanga.metrics.compared import check_same_size
-from aimanga.tensor_files import read_tensors
+from aimanga.metrics.parameters import load_parameters
 
 Backbone = Literal["alex", "vgg"]
-
-_HEADS = Path(__file__).with_name("parameters") / "lpips.safetensors"
 
 # Layers, taps, and the shortest side of which the last tap still has a row.
 _BACKBONES = {"alex": (alexnet_features, ALEXNET_TAPS, 31), "vgg": (vgg16_features, VGG16_TAPS, 16)}
@@ -57,7 +55,7 @@ class LPIPS(nn.Module):
             raise ValueError(f"LPIPS's backbone is alex or vgg, not {backbone}")
         layers, self.taps, self.smallest = _BACKBONES[backbone]
         self.features = layers()
-        heads = read_tensors(_HEADS)
+        heads = load_parameters("lpips", torch.device("cpu"))
         for number in range(len(self.taps)):
             self.register_buffer(f"head{number}", heads[f"{backbone}.lin{number}.model.1.weight"], persistent=False)
         self.register_buffer("shift", torch.tensor(_SHIFT).view(1, 3, 1, 1), persistent=False)
