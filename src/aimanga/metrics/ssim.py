@@ -43,8 +43,9 @@ def ssim(pictures: Tensor, references: Tensor, *, channel: Channel = "y", shave:
     for strips in compared_strips(pictures, references, channel, shave, window=_TAPS):
         x, y = (strip.flatten(0, 1) for strip in strips)
         mean_x, mean_y = filtered(x, _WINDOW), filtered(y, _WINDOW)
-        # The squares of both at once: SSIM needs only the sum of the two variances.
-        variances = filtered(x * x + y * y, _WINDOW) - mean_x**2 - mean_y**2
+        # The squares of both at once: SSIM needs only the sum of the two variances. In this order both terms of equal
+        # pictures are rounded alike, and their similarity is 1, not nearly 1.
+        variances = filtered(x * x + y * y, _WINDOW) - (mean_x**2 + mean_y**2)
         covariance = filtered(x * y, _WINDOW) - mean_x * mean_y
         brightness = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
         similarity = brightness * (2 * covariance + _C2) / (variances + _C2)
