@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from aimanga.atomic import is_part, remove_remains, replacing
+from aimanga.atomic import is_part, locked, remove_remains, replacing
 
 WRITER = """
 import sys, time
@@ -104,3 +104,10 @@ def test_the_longest_name_that_a_file_system_allows(tmp_path):
 def test_a_missing_folder_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "no" / "a.png"):
         pass
+
+
+def test_a_lock_is_free_once(tmp_path):
+    with locked(tmp_path / "lock") as first, locked(tmp_path / "lock") as second:
+        assert first and not second
+    with locked(tmp_path / "lock") as again:
+        assert again

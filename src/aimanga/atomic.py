@@ -57,6 +57,20 @@ def remove_remains(folder: Path) -> int:
     return removed
 
 
+@contextmanager
+def locked(file: Path) -> Iterator[bool]:
+    """Lock a file while the block runs; it is made where it is missing, and the end of the process frees it, too.
+
+    Args:
+        file: The file; its folder must exist.
+
+    Yields:
+        Whether the lock was free; False while another process, or another block, holds it.
+    """
+    with file.open("ab") as opened:
+        yield _try_lock(opened.fileno())
+
+
 def is_part(path: Path) -> bool:
     """Whether `path` is named like a temporary file of `replacing`."""
     return path.name.startswith(".") and path.name.endswith(_SUFFIX)

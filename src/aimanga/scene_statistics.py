@@ -26,12 +26,15 @@ MARGIN = 3
 STRIP_PIXELS = 2**17
 """What is worked on at a time: little enough to stay in the cache of a core."""
 
-# In a flat region the coefficients are 0 but for rounding, and their signs decide which flank of a fit they count for.
-# The MATLAB releases leave that to chance. A window that sums to a trace more than 1, by far more than rounding, makes
-# them alike on every machine: all a trace below 0.
-_TRACE = 1e-12
-_WINDOW = [math.exp(-0.5 * (tap / (7 / 6)) ** 2) for tap in range(-MARGIN, MARGIN + 1)]
-_WINDOW = [tap / sum(_WINDOW) * (1 + _TRACE) for tap in _WINDOW]
+_PLACES = range(-MARGIN, MARGIN + 1)
+_LINE = [math.exp(-(x * x) / (2 * (7 / 6) ** 2)) for x in _PLACES]
+_LINE = [tap / math.fsum(_LINE) for tap in _LINE]
+_WINDOW = [[math.exp(-(x * x + y * y) / (2 * (7 / 6) ** 2)) for x in _PLACES] for y in _PLACES]
+_SUM = math.fsum(tap for taps in _WINDOW for tap in taps)
+_WINDOW = [[tap / _SUM for tap in taps] for taps in _WINDOW]
+
+# Below this a difference of gray levels, which are whole or halves of halves of such, is nothing but rounding.
+_ROUNDING = 1e-9
 
 
 def mscn(padded: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,10 +48,29 @@ def mscn(padded: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The coefficients, of an undamaged photo nearly normal, and the deviations; both N x H x W.
     """
-    mean = filtered(padded, _WINDOW)
-    deviation = filtered(padded.square(), _WINDOW).sub_(mean.square()).abs_().sqrt_()
+    mean = filtered(padded, _LINE)
+    deviation = filtered(padded.square(), _LINE).sub_(mean.square()).abs_().sqrt_()
     centre = padded[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-    return (centre - mean).div_(deviation + 1), deviation
+    difference = centre - mean
+    flat = (difference.abs() < _ROUNDING).logical_and_(centre != 0)
+    if flat.any():
+        difference[flat] = _rounded_differences(padded, flat)
+    return difference.div_(deviation + 1), deviation
+
+
+def _rounded_differences(padded: Tensor, where: Tensor) -> Tensor:
+    """The differences from the mean as a sum of 49 products, one after the other, in float64.
+
+    In flat regions they are zero but for rounding, and yet they count: their signs decide for which flank of a fit a
+    coefficient stands. So the sum is the one of the definition, in which the MATLAB releases write it; and not of
+    any operation that a machine may round in its own way.
+    """
+    picture, row, column = where.nonzero(as_tuple=True)
+    mean = torch.zeros(len(row), dtype=padded.dtype, device=padded.device)
+    for down, taps in enumerate(_WINDOW):
+        for right, tap in enumerate(taps):
+            mean += padded[picture, row + down, column + right] * tap
+    return padded[picture, row + MARGIN, column + MARGIN] - mean
 
 
 def levels_at(levels: Tensor, scale: int, rows: Tensor, columns: Tensor) -> Tensor:

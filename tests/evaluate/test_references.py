@@ -31,6 +31,19 @@ def test_names_that_belong_together(folder, tmp_path, picture, reference):
     assert find_references([path], folder) == {path: folder / reference}
 
 
+def test_mirrored_folders(tmp_path):
+    for folder in ("SR/a", "SR/b", "HR/a", "HR/b"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "1.png").touch()
+    pictures = [tmp_path / "SR/a/1.png", tmp_path / "SR/b/1.png"]
+    assert list(find_references(pictures, tmp_path / "HR").values()) == [
+        tmp_path / "HR/a/1.png",
+        tmp_path / "HR/b/1.png",
+    ]
+    with pytest.raises(UsageError, match=r"SR/a/1.png \(but itself\)"):
+        find_references(pictures, tmp_path / "SR")
+
+
 def test_one_file_is_the_reference_of_all(folder, tmp_path):
     pictures = [tmp_path / "a.png", tmp_path / "b.png"]
     assert find_references(pictures, folder / "baby.png") == dict.fromkeys(pictures, folder / "baby.png")

@@ -1,6 +1,8 @@
 import json
 import math
 import os
+import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 
 from aimanga import score_files
+from aimanga.atomic import locked
 from aimanga.errors import ModelError, UsageError
 from aimanga.evaluate import score as module
 from aimanga.images import read
@@ -52,9 +55,10 @@ def test_a_folder(pictures):
     assert score_files(pictures / "a.png", metrics=["brisque"]).exit_code == 0
 
 
-def test_without_metrics_all_that_can_run_do(pictures):
+def test_without_metrics_all_that_can_run_do(pictures, tmp_path):
     assert [m.name for m in score_files(pictures).metrics] == ["niqe", "brisque"]
-    compared = score_files(pictures, reference=pictures)
+    shutil.copytree(pictures, tmp_path / "same")
+    compared = score_files(pictures, reference=tmp_path / "same")
     assert [m.name for m in compared.metrics] == ["niqe", "brisque", "psnr", "ssim"]
     assert compared.mean("psnr") == math.inf and compared.mean("ssim") == 1.0
 
@@ -65,8 +69,15 @@ def test_bad_files_are_rows_of_their_own(pictures):
     by_name = {p.file.name: p for p in result.pictures}
     assert "broken.png: cannot be read" in by_name["broken.png"].error
     assert by_name["a.png"].values and result.exit_code == 1
-    small = score_files(pictures / "b ü.png", metrics=["niqe"])
-    assert "NIQE needs 192 x 96" in small.pictures[0].error
+    (small,) = score_files(pictures / "b ü.png", metrics=["niqe"]).pictures
+    assert "NIQE needs 192 x 96" in small.problems["niqe"] and (small.width, small.height) == (40, 30)
+
+
+def test_a_broken_reference_costs_only_what_compares(pictures, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    (picture,) = score_files(pictures / "a.png", metrics=["psnr", "brisque"], reference=tmp_path / "a.png").pictures
+    assert list(picture.values) == ["brisque"]
+    assert re.match("its reference: .*a.png: cannot be read", picture.problems["psnr"])
 
 
 def test_references_of_another_size_cost_only_what_compares(pictures, tmp_path):
@@ -80,8 +91,9 @@ def test_what_cannot_run_is_said_and_the_others_do(pictures):
     result = score_files(pictures / "a.png", metrics=["brisque", "musiq"])
     assert result.missing == {"musiq": "musiq: weights missing: aimanga weights fetch musiq-koniq"}
     assert list(result.pictures[0].values) == ["brisque"] and result.exit_code == 1
-    with pytest.raises(ModelError, match="aimanga weights fetch musiq-koniq"):
-        score_files(pictures, metrics=["musiq"])
+    for jobs in (1, 2):
+        with pytest.raises(ModelError, match="aimanga weights fetch musiq-koniq"):
+            score_files(pictures, metrics=["musiq"], jobs=jobs)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +105,8 @@ def test_what_cannot_run_is_said_and_the_others_do(pictures):
         ({"output": "a.xlsx"}, "a.xlsx: tables are written as"),
         ({"jobs": 0}, "--jobs 0"),
         ({"device": "abacus"}, "--device abacus"),
+        ({"device": "abacus", "jobs": 2}, "--device abacus"),
+        ({"metrics": ["niqe"], "reference": "somewhere"}, "somewhere: none of the metrics compares"),
     ],
 )
 def test_wrong_usage_is_known_before_the_work(pictures, arguments, message):
@@ -107,8 +121,27 @@ def test_several_processes_write_the_same_table(pictures, tmp_path, suffix):
     score_files(pictures, metrics=["niqe", "brisque"], output=two, recursive=True, jobs=2)
     assert one.read_bytes() == two.read_bytes()
     assert not list(tmp_path.glob("*parts*"))
-    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
-    assert lines[0]["status"] == "done" and lines[0]["brisque"] > 0
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["picture"] for line in lines] == [str(pictures / name) for name in ("a.png", "b ü.png", "sub/c.png")]
+    assert lines[0]["scores"]["brisque"] > 0 and "192 x 96" in lines[1]["problems"]["niqe"]
+
+
+def test_the_report_is_valid_json_also_of_what_is_infinite(pictures, tmp_path):
+    shutil.copy(pictures / "a.png", tmp_path / "a.png")
+    report = tmp_path / "r.jsonl"
+    score_files(pictures / "a.png", metrics=["psnr"], reference=tmp_path / "a.png", report=report)
+    assert json.loads(report.read_text(), parse_constant=pytest.fail)["scores"] == {"psnr": "inf"}
+
+
+def test_a_table_that_another_run_is_writing_is_left_alone(pictures, tmp_path):
+    parts = tmp_path / "a.csv.parts"
+    parts.mkdir()
+    with locked(parts / "lock") as free:
+        assert free
+        with pytest.raises(UsageError, match="a.csv: another run is writing this table"):
+            score_files(pictures, metrics=["brisque"], output=tmp_path / "a.csv")
+    assert score_files(pictures, metrics=["brisque"], output=tmp_path / "a.csv").count("brisque") == 2
+    assert not parts.exists()
 
 
 def test_an_interrupted_batch_goes_on_where_it_stopped(pictures, tmp_path, monkeypatch):
@@ -127,14 +160,28 @@ def test_an_interrupted_batch_goes_on_where_it_stopped(pictures, tmp_path, monke
         score_files(pictures, metrics=["brisque"], output=output, recursive=True)
     assert not output.exists()
     seen.clear()
-    later = time.time() + 5
-    os.utime(pictures / "a.png", (later, later))  # this one has changed since
+    # This one is another one since, and older than what was scored.
+    Image.fromarray(RNG.integers(0, 256, (70, 70, 3), np.uint8)).save(pictures / "a.png")
+    os.utime(pictures / "a.png", (0, 0))
     monkeypatch.setattr(module, "_score_file", lambda *args: seen.append(args[3].name) or original(*args))
     result = score_files(pictures, metrics=["brisque"], output=output, recursive=True)
     assert seen == ["a.png", "c.png"]
     assert len(result.pictures) == 3 and all(p.values for p in result.pictures)
-    # Other metrics are not taken from the same parts.
-    assert "niqe" in score_files(pictures / "a.png", metrics=["niqe"], output=output).pictures[0].values
+    assert result.pictures[0].width == 70
+
+
+def test_scores_of_other_metrics_or_references_are_not_taken(pictures, tmp_path, monkeypatch):
+    """What is left of interrupted runs."""
+    monkeypatch.setattr(module.shutil, "rmtree", lambda *args, **kwargs: None)
+    output = tmp_path / "a.csv"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(RNG.integers(0, 256, (100, 200, 3), np.uint8)).save(tmp_path / name / "a.png")
+    score_files(pictures / "a.png", metrics=["brisque"], output=output)
+    (first,) = score_files(pictures / "a.png", metrics=["psnr"], reference=tmp_path / "one", output=output).pictures
+    (second,) = score_files(pictures / "a.png", metrics=["psnr"], reference=tmp_path / "two", output=output).pictures
+    assert list(first.values) == ["psnr"] and first.values != second.values
+    assert len(list(tmp_path.glob("a.csv.parts/*.json"))) == 1
 
 
 @pytest.mark.slow
@@ -143,7 +190,7 @@ def test_ctrl_c_on_the_command_line(pictures, tmp_path):
         Image.fromarray(RNG.integers(0, 256, (400, 400, 3), np.uint8)).save(pictures / f"{number:02}.png")
     command = [sys.executable, "-m", "aimanga", "score", str(pictures), "-o", str(tmp_path / "a.csv"), "-m", "brisque"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("a.csv.parts-*/*.json")):
+    while not list(tmp_path.glob("a.csv.parts/*.json")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -45,6 +45,7 @@ def test_json_has_the_same(tmp_path):
     assert content["metrics"]["nrqm"] == {
         "better": "higher",
         "mean": None,
+        "pictures": 0,
         "protocol": find_metric("nrqm").protocol,
         "source": find_metric("nrqm").source,
         "missing": "nrqm: weights missing",
@@ -58,5 +59,8 @@ def test_what_cannot_be_written_is_known_before(tmp_path):
     check_table(tmp_path / "A.CSV")
     with pytest.raises(UsageError, match=r"a.txt: tables are written as .csv or .json"):
         check_table(tmp_path / "a.txt")
+    (tmp_path / "b.csv").mkdir()
+    with pytest.raises(UsageError, match="b.csv: this is a folder"):
+        check_table(tmp_path / "b.csv")
     with pytest.raises(UsageError, match="there is no folder"):
         check_table(tmp_path / "no" / "a.csv")

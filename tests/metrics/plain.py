@@ -10,8 +10,9 @@ from scipy.special import gamma
 
 from aimanga.metrics.parameters import load_parameters
 
-_WINDOW = np.exp(-0.5 * (np.arange(-3, 4) / (7 / 6)) ** 2)
-_WINDOW *= (1 + 1e-12) / _WINDOW.sum()  # the trace that decides the signs in flat regions: see scene_statistics
+_PLACES = np.arange(-3, 4)
+_WINDOW = np.exp(-(_PLACES[:, None] ** 2 + _PLACES**2) / (2 * (7 / 6) ** 2))
+_WINDOW /= _WINDOW.sum()
 _SHAPES = np.arange(200, 10001) / 1000
 _RATIOS = gamma(2 / _SHAPES) ** 2 / (gamma(1 / _SHAPES) * gamma(3 / _SHAPES))
 _SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -36,7 +37,7 @@ def _half(levels):
 
 def _mscn(levels, beyond):
     def window(x):
-        return ndimage.correlate1d(ndimage.correlate1d(x, _WINDOW, 0, mode=beyond), _WINDOW, 1, mode=beyond)
+        return ndimage.correlate(x, _WINDOW, mode=beyond)
 
     mean = window(levels)
     return (levels - mean) / (np.sqrt(np.abs(window(levels**2) - mean**2)) + 1)

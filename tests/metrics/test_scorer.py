@@ -122,4 +122,11 @@ def test_what_makes_no_sense_is_refused(photo):
         Scorer([])
     with pytest.raises(UsageError, match="--device gpu"):
         Scorer(["niqe"], "gpu")
+    with pytest.raises(PictureError, match="not finite"):
+        score("brisque", torch.full((1, 3, 20, 20), math.nan))
+    for shape in ((3, 20, 20), (1, 4, 20, 20), (0, 3, 20, 20)):
+        with pytest.raises(ValueError, match="pictures are N x 3 x H x W"):
+            score("brisque", torch.zeros(shape))
+    with pytest.raises(TypeError, match="see aimanga.read"):
+        score("brisque", photo.pixels)
     assert [metric.name for metric in Scorer(["niqe", "NIQE", "brisque"]).metrics] == ["niqe", "brisque"]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aimanga.evaluate import ScoreReport
 
 _MOST_ROWS = 100  # of a table on the terminal
+_WIDTH = 10_000  # of a table elsewhere
 
 
 def score(
@@ -61,12 +62,14 @@ def score(
     from aimanga.metrics import METRICS, available_metrics
 
     console = Console()
+    if not console.is_terminal:  # a program reads it, which wants its lines whole
+        console = Console(width=_WIDTH)
     if metrics is None:
         names = available_metrics(with_reference=reference is not None)
-    elif metrics == "all":
-        names = tuple(m.name for m in METRICS if reference is not None or not m.needs_reference)
     else:
         names = tuple(name for name in metrics.replace(" ", ",").split(",") if name)
+    if "all" in names:
+        names = tuple(m.name for m in METRICS if reference is not None or not m.needs_reference)
     options = ScoreOptions(names, reference, device, max_pixels, first_page)
     plan = plan_scores(inputs, options, output=output, recursive=recursive)
     with ProgressDisplay(console, {}, len(plan.sources), lines={"failed"}) as display:
@@ -88,23 +91,30 @@ def _print_scores(console: "Console", result: "ScoreReport") -> None:
     for metric in result.metrics:
         arrow = "\u2193" if metric.better == "lower" else "\u2191"
         table.add_column(f"{metric.title} {arrow}", justify="right")
-    scored = [picture for picture in result.pictures if picture.error is None]
-    for picture in scored[:_MOST_ROWS]:
+    shown = [picture for picture in result.pictures if picture.error is None]
+    for picture in shown[:_MOST_ROWS]:
         cells = [_cell(picture.values.get(metric.name)) for metric in result.metrics]
         table.add_row(escape(printable(str(picture.file))), *cells)
-    if len(scored) > 1:
-        cells = [_cell(result.mean(metric.name)) for metric in result.metrics]
-        table.add_row(f"mean of {counted(len(scored), 'picture')}", *cells, style="bold")
+    counts = [result.count(metric.name) for metric in result.metrics]
+    if len(shown) > 1:
+        means = [_cell(result.mean(metric.name)) for metric in result.metrics]
+        table.add_row("mean", *means, style="bold")
+        table.add_row("of pictures", *map(str, counts))
     console.print(table)
-    if len(scored) > _MOST_ROWS:
-        say(console, f"{len(scored) - _MOST_ROWS} more pictures are in the mean (--output FILE.csv has all)")
-    for picture in scored[:_MOST_ROWS]:
-        for name, problem in picture.problems.items():
-            say(console, printable(f"no {name}: {picture.file}: {problem}"))
+    if len(shown) > _MOST_ROWS:
+        say(console, f"{len(shown) - _MOST_ROWS} more pictures are in the mean (--output FILE.csv has all)")
+    problems = [
+        f"no {name}: {picture.file}: {problem}" for picture in shown for name, problem in picture.problems.items()
+    ]
+    for problem in problems[:_MOST_ROWS]:
+        say(console, printable(problem))
+    if len(problems) > _MOST_ROWS:
+        say(console, f"{len(problems) - _MOST_ROWS} more scores are missing (--output FILE.csv says why)")
     for reason in result.missing.values():
         say(console, reason)
-    failed = len(result.pictures) - len(scored)
-    say(console, f"{counted(len(scored), 'picture')} scored, {failed} failed in {duration(result.seconds)}")
+    scored = sum(bool(picture.values) for picture in result.pictures)
+    failed = len(result.pictures) - len(shown)
+    say(console, f"{counted(scored, 'picture')} scored, {failed} failed in {duration(result.seconds)}")
 
 
 def _cell(value: float | None) -> str:

@@ -1,7 +1,9 @@
 """Find for each picture the one that it is to be compared with."""
 
+import os
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
 from aimanga.batch import find
@@ -26,8 +28,10 @@ def find_references(pictures: Iterable[Path], reference: Path) -> dict[Path, Pat
         Picture to reference.
 
     Raises:
-        UsageError: The folder does not exist or has no pictures, or a picture has no reference there, or several.
+        UsageError: The folder does not exist or has no pictures, a picture has no reference there, or several, or it
+            would be its own.
     """
+    pictures = tuple(pictures)
     if reference.is_file():
         return dict.fromkeys(pictures, reference)
     by_name: dict[str, list[Path]] = {}
@@ -39,13 +43,23 @@ def find_references(pictures: Iterable[Path], reference: Path) -> dict[Path, Pat
     for picture in pictures:
         names = (picture.name, picture.stem, _SCALE.sub("", picture.stem))
         candidates = next((by_name[name] for name in names if name in by_name), [])
-        if len(candidates) == 1:
-            found[picture] = candidates[0]
-        elif candidates:
-            problems.append(f"{picture} ({' or '.join(map(str, candidates))}?)")
-        else:
+        alike = [_common_folders(picture, candidate) for candidate in candidates]
+        best = [candidate for candidate, count in zip(candidates, alike, strict=True) if count == max(alike)]
+        if not best:
             problems.append(str(picture))
+        elif len(best) > 1:
+            problems.append(f"{picture} ({' or '.join(map(str, best))}?)")
+        elif os.path.realpath(best[0]) == os.path.realpath(picture):
+            problems.append(f"{picture} (but itself)")
+        else:
+            found[picture] = best[0]
     if problems:
         more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise UsageError(f"{reference}: there is no one reference for {', '.join(problems[:_SHOWN])}{more}")
     return found
+
+
+def _common_folders(a: Path, b: Path) -> int:
+    """How many folders above two files have the same names, counted from the files up."""
+    pairs = zip(reversed(a.parent.parts), reversed(b.parent.parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

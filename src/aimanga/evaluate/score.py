@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TextIO
 
-from aimanga.atomic import replacing
-from aimanga.batch import Detail, Job, Tick, Watcher, find, run
-from aimanga.errors import PictureError, UsageError
+from aimanga import weights
+from aimanga.atomic import locked, replacing
+from aimanga.batch import Detail, Job, Record, Tick, Unwatched, Watcher, find, run
+from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.references import find_references
-from aimanga.evaluate.tables import check_table, write_table
+from aimanga.evaluate.tables import as_json, check_table, write_table
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, read
-from aimanga.metrics import Metric, Scorer, available_metrics, find_metric, missing_weights
+from aimanga.metrics import Metric, Scorer, Scores, available_metrics, find_metric, missing_weights
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class PictureScores:
         height: Likewise.
         values: Score by name of the metric.
         problems: Why a metric has no score, by its name.
-        error: Why the picture has no score at all.
+        error: Why the picture could not be scored at all: it cannot be read, say.
     """
 
     file: Path
@@ -92,9 +94,13 @@ class ScoreReport:
     seconds: float
 
     def mean(self, name: str) -> float | None:
-        """The mean of a metric over the pictures that have it; None where none has."""
+        """The mean of a metric over the pictures that have it (`count` of them); None where none has."""
         values = [picture.values[name] for picture in self.pictures if name in picture.values]
         return statistics.fmean(values) if values else None
+
+    def count(self, name: str) -> int:
+        """How many pictures have a score of a metric."""
+        return sum(name in picture.values for picture in self.pictures)
 
     @property
     def exit_code(self) -> int:
@@ -170,6 +176,8 @@ def plan_scores(
     comparing = [metric.name for metric in metrics if metric.needs_reference]
     if comparing and options.reference is None:
         raise UsageError(f"{', '.join(comparing)}: compares with references; name their folder with --reference")
+    if options.reference is not None and not comparing:
+        raise UsageError(f"--reference {options.reference}: none of the metrics compares with references")
     sources = find(inputs, suffixes=READABLE_SUFFIXES, recursive=recursive)
     references = find_references(sources, options.reference) if comparing and options.reference else {}
     return ScorePlan(sources, references, metrics, missing, output, options)
@@ -182,45 +190,63 @@ def run_scores(
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least one process is needed")
     running = tuple(metric.name for metric in planned.metrics if metric.name not in planned.missing)
-    if jobs == 1:
-        _scorer(running or planned.options.metrics, planned.options.device)  # what cannot run is known before the work
+    _scorer(running or planned.options.metrics, planned.options.device)  # what cannot run is known before the work
+    if jobs > 1:
+        _scorer.cache_clear()
     work = partial(_score_file, running, dict(planned.references), planned.options)
-    with _folder_of_parts(planned, running) as parts:
+    with _folder_of_parts(planned.output) as parts, _reporting(report, watcher or Unwatched()) as watching:
         todo = [Job(source, parts / _part_name(source)) for source in planned.sources]
         for job in todo:
-            _remove_if_older(job, planned.references.get(job.source))
-        batch = run(work, todo, workers=jobs, report=report, watcher=watcher)
-        pictures = tuple(_read_part(job, record.error) for job, record in zip(todo, batch.records, strict=True))
-    scores = ScoreReport(planned.metrics, pictures, planned.missing, batch.seconds)
-    if planned.output is not None:
-        write_table(scores, planned.output)
-        shutil.rmtree(parts, ignore_errors=True)
+            _remove_if_stale(job.target, _key(running, planned.references, planned.options, job.source))
+        batch = run(work, todo, workers=jobs, watcher=watching)
+        pictures = tuple(_read_part(job, record) for job, record in zip(todo, batch.records, strict=True))
+        scores = ScoreReport(planned.metrics, pictures, planned.missing, batch.seconds)
+        if planned.output is not None:
+            write_table(scores, planned.output)
+            shutil.rmtree(parts, ignore_errors=True)
     return scores
 
 
 @contextmanager
-def _folder_of_parts(planned: ScorePlan, running: Sequence[str]) -> Iterator[Path]:
+def _folder_of_parts(output: Path | None) -> Iterator[Path]:
     """A folder with the scores of each picture, from which an interrupted batch goes on; without a table none stays."""
-    if planned.output is None:
+    if output is None:
         with tempfile.TemporaryDirectory(prefix="aimanga-scores-") as folder:
             yield Path(folder)
         return
-    # Other metrics, references or versions give other scores: those of another run are not taken for them.
-    how = repr((running, planned.options, version("aimanga")))
-    digest = hashlib.sha256(how.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    yield planned.output.with_name(f"{planned.output.name}.parts-{digest}")
+    parts = output.with_name(f"{output.name}.parts")
+    parts.mkdir(exist_ok=True)
+    with locked(parts / "lock") as free:
+        if not free:
+            raise UsageError(f"{output}: another run is writing this table")
+        yield parts
 
 
 def _part_name(source: Path) -> str:
     return hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:32] + ".json"
 
 
-def _remove_if_older(job: Job, reference: Path | None) -> None:
-    """Remove a score of a former run whose picture has changed since."""
-    with suppress(OSError):  # neither is there, or the picture cannot be read: that is said when it is its turn
-        made = job.target.stat().st_mtime_ns
-        if any(path is not None and path.stat().st_mtime_ns > made for path in (job.source, reference)):
-            job.target.unlink()
+def _key(names: Sequence[str], references: Mapping[Path, Path], options: ScoreOptions, source: Path) -> str:
+    """All that the scores of a picture depend on: what another run has scored is taken only where it is the same."""
+    files = [source, references.get(source)]
+    files += [weights.weight_file(file).path for name in names for file in find_metric(name).weights]
+    states: list[object] = []
+    for path in files:
+        with suppress(OSError):  # what cannot be read is said when it is its turn
+            states.append(None if path is None else (path.absolute(), path.stat().st_size, path.stat().st_mtime_ns))
+    how = repr((version("aimanga"), names, options.device, options.max_pixels, options.first_page, states))
+    return hashlib.sha256(how.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _remove_if_stale(part: Path, key: str) -> None:
+    """Remove the scores of a former run that depended on something else."""
+    with suppress(FileNotFoundError):
+        try:
+            same = json.loads(part.read_text(encoding="utf-8"))["key"] == key
+        except (ValueError, KeyError):
+            same = False
+        if not same:
+            part.unlink()
 
 
 def _score_file(
@@ -231,31 +257,69 @@ def _score_file(
     target: Path,
     tick: Tick,
 ) -> Mapping[str, Detail]:
-    scorer = _scorer(tuple(names), options.device)
+    key = _key(names, references, options, source)
     take = partial(read, max_pixels=options.max_pixels, first_page=options.first_page)
-    picture = take(source)
-    scores = scorer(picture, take(references[source]) if source in references else None)
-    if not scores.values:
-        raise PictureError(f"{source}: {'; '.join(scores.problems.values())}")
+    picture, reference = take(source), None
+    problems: dict[str, str] = {}
+    if source in references:
+        try:
+            reference = take(references[source])
+        except (AimangaError, OSError) as error:
+            comparing = {name for name in names if find_metric(name).needs_reference}
+            problems = dict.fromkeys(comparing, f"its reference: {error}")
+    able = tuple(name for name in names if name not in problems)
+    scores = _scorer(able, options.device)(picture, reference) if able else Scores({})
     content = {
+        "key": key,
         "width": picture.width,
         "height": picture.height,
         "values": dict(scores.values),
-        "problems": dict(scores.problems),
+        "problems": {name: text for name in names if (text := {**problems, **scores.problems}.get(name))},
     }
     with replacing(target) as part:
         part.write_text(json.dumps(content), encoding="utf-8")
-    return {"input_size": [picture.width, picture.height], **scores.values}
+    return {}
 
 
-def _read_part(job: Job, error: str | None) -> PictureScores:
-    if error is not None:
-        return PictureScores(job.source, error=error)
+def _read_part(job: Job, record: Record) -> PictureScores:
+    if record.error is not None:
+        return PictureScores(job.source, error=record.error)
     content = json.loads(job.target.read_text(encoding="utf-8"))
+    del content["key"]
     return PictureScores(job.source, **content)
 
 
-@lru_cache(maxsize=1)
+class _Reported:
+    """A watcher that writes a line for each picture as it ends."""
+
+    def __init__(self, file: TextIO, watcher: Watcher) -> None:
+        self._file = file
+        self._watcher = watcher
+
+    def started(self, job: Job) -> None:
+        self._watcher.started(job)
+
+    def advanced(self, job: Job, share: float) -> None:
+        self._watcher.advanced(job, share)
+
+    def finished(self, job: Job, record: Record) -> None:
+        line = {**as_json(_read_part(job, record)), "seconds": round(record.seconds, 3)}
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._watcher.finished(job, record)
+
+
+@contextmanager
+def _reporting(report: Path | None, watcher: Watcher) -> Iterator[Watcher]:
+    if report is None:
+        yield watcher
+        return
+    report.parent.mkdir(parents=True, exist_ok=True)
+    # Line-buffered: a killed run's report ends after the last finished picture.
+    with report.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as file:
+        yield _Reported(file, watcher)
+
+
+@lru_cache(maxsize=2)
 def _scorer(names: tuple[str, ...], device: str) -> Scorer:
-    """The metrics of a worker process, loaded once."""
+    """The metrics of a process, loaded once; and, where a reference cannot be read, those that need none."""
     return Scorer(names, device)

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from aimanga.atomic import replacing
 from aimanga.errors import UsageError
 
 if TYPE_CHECKING:
-    from aimanga.evaluate.score import ScoreReport
+    from aimanga.evaluate.score import PictureScores, ScoreReport
 
 _SUFFIXES = (".csv", ".json")
 
@@ -20,12 +21,16 @@ def check_table(path: Path) -> None:
     """See that a table can be written, before the work.
 
     Raises:
-        UsageError: It has another suffix, or its folder does not exist.
+        UsageError: It has another suffix, it is a folder, or its folder does not exist or cannot be written.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{path}: tables are written as {' or '.join(_SUFFIXES)}")
+    if path.is_dir():
+        raise UsageError(f"{path}: this is a folder")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path}: nothing can be written into {path.parent}")
 
 
 def write_table(scores: "ScoreReport", path: Path) -> None:
@@ -60,24 +65,26 @@ def _as_json(scores: "ScoreReport") -> dict[str, object]:
         metric.name: {
             "better": metric.better,
             "mean": _number(scores.mean(metric.name)),
+            "pictures": scores.count(metric.name),
             "protocol": metric.protocol,
             "source": metric.source,
             "missing": scores.missing.get(metric.name),
         }
         for metric in scores.metrics
     }
-    pictures = [
-        {
-            "picture": str(picture.file),
-            "width": picture.width,
-            "height": picture.height,
-            "scores": {name: _number(value) for name, value in picture.values.items()},
-            "problems": dict(picture.problems),
-            "error": picture.error,
-        }
-        for picture in scores.pictures
-    ]
-    return {"aimanga": version("aimanga"), "metrics": metrics, "pictures": pictures}
+    return {"aimanga": version("aimanga"), "metrics": metrics, "pictures": [as_json(p) for p in scores.pictures]}
+
+
+def as_json(picture: "PictureScores") -> dict[str, object]:
+    """One picture, for JSON."""
+    return {
+        "picture": str(picture.file),
+        "width": picture.width,
+        "height": picture.height,
+        "scores": {name: _number(value) for name, value in picture.values.items()},
+        "problems": dict(picture.problems),
+        "error": picture.error,
+    }
 
 
 def _number(value: float | None) -> float | str | None:

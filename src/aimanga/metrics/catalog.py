@@ -97,8 +97,8 @@ METRICS: tuple[Metric, ...] = (
         needs_reference=False,
         smallest=(96, 192),
         weights=(),
-        protocol="official MATLAB release (toolboxes agree to 0.02): gray (rgb2gray, 8 bits), whole blocks of 96 x 96, "
-        "no crop; flat regions count as slightly below their mean",
+        protocol="official MATLAB release: gray (rgb2gray, 8 bits), whole blocks of 96 x 96, no crop; window as one "
+        "sum of 49 products in float64",
         source="Mittal, Soundararajan, Bovik, IEEE SPL 2013",
         license=_UT_AUSTIN,
         load=lambda device: _without_reference(niqe),
@@ -110,8 +110,8 @@ METRICS: tuple[Metric, ...] = (
         needs_reference=False,
         smallest=(16, 16),
         weights=(),
-        protocol="official MATLAB release (toolboxes agree to 0.2): gray (rgb2gray, 8 bits), no crop; flat regions "
-        "count as slightly below their mean",
+        protocol="official MATLAB release: gray (rgb2gray, 8 bits), no crop; window as one sum of 49 products in "
+        "float64",
         source="Mittal, Moorthy, Bovik, IEEE TIP 2012",
         license=_UT_AUSTIN,
         load=lambda device: _without_reference(brisque),

@@ -108,10 +108,12 @@ class Scorer:
 
         Raises:
             UsageError: A metric needs references and there are none.
-            PictureError: The pictures are too small for a metric, or the references have another size.
+            PictureError: The pictures are too small for a metric, the references have another size, or there are
+                values that are not finite.
+            ValueError: The shape or the type is another one.
         """
-        pictures = on_8_bits(pictures)
-        references = None if references is None else on_8_bits(references)
+        pictures = on_8_bits(_checked(pictures))
+        references = None if references is None else on_8_bits(_checked(references))
         scores: dict[str, Tensor] = {}
         for metric in self._running(references):
             for name in metric.parts or (metric.name,):
@@ -155,10 +157,9 @@ def score(
         ModelError: Its weights are not here; the message says how to get them.
         PictureError: The picture is too small for it, or the reference has another size.
     """
-    tensors = [x if x is None or isinstance(x, Tensor) else as_pictures(x) for x in (picture, reference)]
-    pictures, references = tensors
+    pictures, references = (None if x is None else _as_tensor(x) for x in (picture, reference))
     if pictures is None:
-        raise TypeError("a picture is needed")
+        raise TypeError("there is no picture to score")
     return float(_loaded(name, device).batch(pictures, references)[find_metric(name).name])
 
 
@@ -189,6 +190,24 @@ def as_pictures(picture: Picture) -> Tensor:
 def on_8_bits(pictures: Tensor) -> Tensor:
     """Round to the nearest of 256 levels, a half up; clipped to [0, 1]."""
     return pictures.clamp(0, 1).mul_(255).add_(0.5).floor_().div_(255)
+
+
+def _as_tensor(picture: Picture | Tensor) -> Tensor:
+    if isinstance(picture, Picture):
+        return as_pictures(picture)
+    if isinstance(picture, Tensor):
+        return picture
+    raise TypeError(f"a picture is an aimanga.Picture or a tensor, not {type(picture).__name__}: see aimanga.read")
+
+
+def _checked(pictures: Tensor) -> Tensor:
+    if pictures.ndim != 4 or pictures.shape[1] != 3 or len(pictures) == 0 or not pictures.is_floating_point():
+        raise ValueError(
+            f"pictures are N x 3 x H x W, float32, range [0, 1]; these are {tuple(pictures.shape)} {pictures.dtype}"
+        )
+    if not pictures.isfinite().all():
+        raise PictureError("the picture holds values that are not finite")
+    return pictures.float()
 
 
 def _with_float64(device: torch.device, name: str) -> torch.device:
