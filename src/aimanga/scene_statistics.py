@@ -174,7 +174,7 @@ def generalized_gaussian_fit(sums: Sums) -> tuple[Tensor, Tensor]:
     """
     variance = sums.square / sums.total
     # The nearest of the inverse ratios: so the original has it here, and only here.
-    return _nearest_shape(variance / (sums.modulus / sums.total).square(), inverse=True), variance
+    return nearest_shape(variance / (sums.modulus / sums.total).square(), inverse=True), variance
 
 
 class AsymmetricFit(NamedTuple):
@@ -214,7 +214,7 @@ def asymmetric_gaussian_fit(sums: Sums) -> AsymmetricFit:
     right = _flank(sums.square_above, sums.above)
     skew = left / right
     ratio = (sums.modulus / sums.total).square() / (sums.square / sums.total)
-    return AsymmetricFit(_nearest_shape(ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2), left, right)
+    return AsymmetricFit(nearest_shape(ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2), left, right)
 
 
 def _flank(square: Tensor, count: Tensor) -> Tensor:
@@ -277,18 +277,28 @@ def _coefficient_rows(levels: Tensor, scale: int, top: int, end: int, height: in
     return mscn(F.pad(rows, beyond))[0]
 
 
-def _nearest_shape(ratio: Tensor, *, inverse: bool = False) -> Tensor:
-    """The shape whose squared mean modulus, over the variance, is nearest to the ratio; 0.2 where that is NaN."""
-    shapes, ratios = (table.to(ratio.device) for table in _shape_table(inverse))
+def nearest_shape(ratio: Tensor, *, lowest: float = 0.2, inverse: bool = False) -> Tensor:
+    """Search the shape of a generalized Gaussian by the ratio of its moments, as the originals do: among all of a list.
+
+    Args:
+        ratio: Squared mean modulus over variance, any shape, float64.
+        lowest: The smallest shape of the list, which goes up to 10 in steps of 0.001.
+        inverse: The ratio is given the other way round, and the nearest of those is wanted: not quite the same.
+
+    Returns:
+        The shape of the nearest ratio, the smaller one of two that are equally near; `lowest` where the ratio is NaN.
+    """
+    shapes, ratios = (table.to(ratio.device) for table in _shape_table(lowest, inverse))
     above = torch.searchsorted(ratios, ratio.contiguous()).clamp(1, len(ratios) - 1)
-    lower = (ratio - ratios[above - 1]).abs() <= (ratios[above] - ratio).abs()
-    return torch.where(ratio.isnan(), shapes.min(), shapes[above - lower.long()])
+    down, up = (ratio - ratios[above - 1]).abs(), (ratios[above] - ratio).abs()
+    lower = down < up if inverse else down <= up  # the shapes of inverse ratios descend
+    return torch.where(ratio.isnan(), lowest, shapes[above - lower.long()])
 
 
-@lru_cache(maxsize=2)
-def _shape_table(inverse: bool) -> tuple[Tensor, Tensor]:
-    """The shapes of the original's search, and their ratios in ascending order."""
-    shapes = torch.arange(200, 10001, dtype=torch.float64) / 1000
+@lru_cache(maxsize=4)
+def _shape_table(lowest: float, inverse: bool) -> tuple[Tensor, Tensor]:
+    """The shapes of the search, and their ratios in ascending order."""
+    shapes = torch.arange(round(1000 * lowest), 10001, dtype=torch.float64) / 1000
     log_gamma = torch.special.gammaln
     ratios = torch.exp(2 * log_gamma(2 / shapes) - log_gamma(1 / shapes) - log_gamma(3 / shapes))
     return (shapes.flip(0), 1 / ratios.flip(0)) if inverse else (shapes, ratios)

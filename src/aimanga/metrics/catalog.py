@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aimanga import weights
 from aimanga.errors import UsageError
@@ -82,10 +82,6 @@ def _load_pi(device: torch.device) -> Measure:
     return _without_reference(lambda pictures: perceptual_index(pictures, nrqm))
 
 
-def _on(device: torch.device, network: nn.Module) -> nn.Module:
-    return network.to(device)
-
-
 _UT_AUSTIN = "LicenseRef-UT-Austin"
 _8_BITS = "RGB as stored, rounded to 8 bits"
 
@@ -150,7 +146,7 @@ METRICS: tuple[Metric, ...] = (
         protocol="RN50 without positional embedding, 'Good photo.' against 'Bad photo.', own size, no crop",
         source="Wang, Chan, Loy, AAAI 2023, arXiv:2207.12396",
         license="MIT",
-        load=lambda device: _without_reference(_on(device, load_clip_iqa(weights.find("clip-rn50")))),
+        load=lambda device: _without_reference(load_clip_iqa(weights.find("clip-rn50")).to(device)),
     ),
     Metric(
         name="musiq",
@@ -162,7 +158,7 @@ METRICS: tuple[Metric, ...] = (
         protocol="official KonIQ-10k weights and preprocessing: own size and long sides of 224 and 384, patches of 32",
         source="Ke et al., ICCV 2021, arXiv:2108.05997",
         license="Apache-2.0",
-        load=lambda device: _without_reference(_on(device, load_musiq(weights.find("musiq-koniq")))),
+        load=lambda device: _without_reference(load_musiq(weights.find("musiq-koniq")).to(device)),
     ),
     Metric(
         name="maniqa",
@@ -174,7 +170,7 @@ METRICS: tuple[Metric, ...] = (
         protocol="official KonIQ-10k weights; 4 x 5 crops of 224 x 224 on an even grid in place of 20 random ones",
         source="Yang et al., CVPRW 2022, arXiv:2204.08958",
         license="Apache-2.0",
-        load=lambda device: _without_reference(_on(device, load_maniqa(weights.find("maniqa-koniq")))),
+        load=lambda device: _without_reference(load_maniqa(weights.find("maniqa-koniq")).to(device)),
     ),
     Metric(
         name="psnr",
@@ -211,7 +207,7 @@ METRICS: tuple[Metric, ...] = (
         protocol="version 0.1, AlexNet, own size, no crop",
         source="Zhang et al., CVPR 2018, arXiv:1801.03924",
         license="BSD-2-Clause AND BSD-3-Clause",
-        load=lambda device: _with_reference(_on(device, load_lpips("alex", weights.find("alexnet")))),
+        load=lambda device: _with_reference(load_lpips("alex", weights.find("alexnet")).to(device)),
     ),
     Metric(
         name="lpips_vgg",
@@ -223,7 +219,7 @@ METRICS: tuple[Metric, ...] = (
         protocol="version 0.1, VGG16, own size, no crop",
         source="Zhang et al., CVPR 2018, arXiv:1801.03924",
         license="BSD-2-Clause AND BSD-3-Clause",
-        load=lambda device: _with_reference(_on(device, load_lpips("vgg", weights.find("vgg16")))),
+        load=lambda device: _with_reference(load_lpips("vgg", weights.find("vgg16")).to(device)),
     ),
     Metric(
         name="dists",
@@ -235,7 +231,7 @@ METRICS: tuple[Metric, ...] = (
         protocol="own size (the authors' script shrinks to 256 first, challenges do not), no crop",
         source="Ding, Ma, Wang, Simoncelli, IEEE TPAMI 2022, arXiv:2004.07728",
         license="MIT AND BSD-3-Clause",
-        load=lambda device: _with_reference(_on(device, load_dists(weights.find("vgg16")))),
+        load=lambda device: _with_reference(load_dists(weights.find("vgg16")).to(device)),
     ),
     Metric(
         name="ntire_perceptual",
