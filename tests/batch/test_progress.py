@@ -17,6 +17,7 @@ def shown(terminal):
         display.finished(jobs[0], Record(jobs[0].source, jobs[0].target, "done", 1.5, details=details))
         display.started(jobs[1])
         display.finished(jobs[1], Record(jobs[1].source, jobs[1].target, "failed", error="in/b.png: [broken]"))
+        display.finished(jobs[1], Record(jobs[1].source, None, "done"))
     return output.getvalue()
 
 
@@ -24,6 +25,7 @@ def test_a_line_for_every_file_that_ends():
     assert shown(terminal=False).splitlines() == [
         "done     out/[a].png  2 x 3 -> 8 x 12  1.5 s",
         "failed   in/b.png: [broken]",
+        "done     in/b.png    0.0 s",
     ]
 
 

@@ -15,6 +15,12 @@ def test_a_record_is_one_line_of_json_without_what_does_not_apply():
     }  # fmt: skip
 
 
+def test_of_values_there_is_no_output():
+    assert json.loads(Record(Path("a.png"), None, "done").to_json()) == {
+        "file": "a.png", "status": "done", "seconds": 0.0,
+    }  # fmt: skip
+
+
 def test_a_name_that_is_not_unicode_can_be_reported():
     odd = Path(b"\xff.png".decode("utf-8", "surrogateescape"))
     assert json.loads(Record(odd, odd, "skipped").to_json())["file"] == str(odd)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from aimanga import score_files
-from aimanga.atomic import locked
+from aimanga.batch import journal
 from aimanga.errors import ModelError, UsageError
 from aimanga.evaluate import score as module
 from aimanga.images import read
@@ -120,7 +120,7 @@ def test_several_processes_write_the_same_table(pictures, tmp_path, suffix):
     score_files(pictures, metrics=["niqe", "brisque"], output=one, recursive=True, report=tmp_path / "r.jsonl")
     score_files(pictures, metrics=["niqe", "brisque"], output=two, recursive=True, jobs=2)
     assert one.read_bytes() == two.read_bytes()
-    assert not list(tmp_path.glob("*parts*"))
+    assert not list(tmp_path.glob("*.journal*"))
     lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["picture"] for line in lines] == [str(pictures / name) for name in ("a.png", "b ü.png", "sub/c.png")]
     assert lines[0]["scores"]["brisque"] > 0 and "192 x 96" in lines[1]["problems"]["niqe"]
@@ -134,14 +134,12 @@ def test_the_report_is_valid_json_also_of_what_is_infinite(pictures, tmp_path):
 
 
 def test_a_table_that_another_run_is_writing_is_left_alone(pictures, tmp_path):
-    parts = tmp_path / "a.csv.parts"
-    parts.mkdir()
-    with locked(parts / "lock") as free:
-        assert free
-        with pytest.raises(UsageError, match="a.csv: another run is writing this table"):
-            score_files(pictures, metrics=["brisque"], output=tmp_path / "a.csv")
+    file = tmp_path / "a.csv.journal"
+    with journal(file), pytest.raises(UsageError, match="a.csv.journal: another run is writing this"):
+        score_files(pictures, metrics=["brisque"], output=tmp_path / "a.csv")
+    assert not (tmp_path / "a.csv").exists()
     assert score_files(pictures, metrics=["brisque"], output=tmp_path / "a.csv").count("brisque") == 2
-    assert not parts.exists()
+    assert not file.exists()
 
 
 def test_an_interrupted_batch_goes_on_where_it_stopped(pictures, tmp_path, monkeypatch):
@@ -149,11 +147,11 @@ def test_an_interrupted_batch_goes_on_where_it_stopped(pictures, tmp_path, monke
     seen = []
     original = module._score_file
 
-    def until_the_second(names, references, options, source, target, tick):
+    def until_the_second(names, references, options, source, tick):
         if len(seen) == 2:
             raise KeyboardInterrupt
         seen.append(source.name)
-        return original(names, references, options, source, target, tick)
+        return original(names, references, options, source, tick)
 
     monkeypatch.setattr(module, "_score_file", until_the_second)
     with pytest.raises(KeyboardInterrupt):
@@ -171,17 +169,24 @@ def test_an_interrupted_batch_goes_on_where_it_stopped(pictures, tmp_path, monke
 
 
 def test_scores_of_other_metrics_or_references_are_not_taken(pictures, tmp_path, monkeypatch):
-    """What is left of interrupted runs."""
-    monkeypatch.setattr(module.shutil, "rmtree", lambda *args, **kwargs: None)
+    """What is left of runs that were interrupted before they had written their tables."""
+
+    def interrupt(scores, path):
+        written.append(scores.pictures[0])
+        raise KeyboardInterrupt
+
+    written = []
+    monkeypatch.setattr(module, "write_table", interrupt)
     output = tmp_path / "a.csv"
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         Image.fromarray(RNG.integers(0, 256, (100, 200, 3), np.uint8)).save(tmp_path / name / "a.png")
-    score_files(pictures / "a.png", metrics=["brisque"], output=output)
-    (first,) = score_files(pictures / "a.png", metrics=["psnr"], reference=tmp_path / "one", output=output).pictures
-    (second,) = score_files(pictures / "a.png", metrics=["psnr"], reference=tmp_path / "two", output=output).pictures
-    assert list(first.values) == ["psnr"] and first.values != second.values
-    assert len(list(tmp_path.glob("a.csv.parts/*.json"))) == 1
+    for metric, reference in (("brisque", None), ("psnr", tmp_path / "one"), ("psnr", tmp_path / "two")):
+        with pytest.raises(KeyboardInterrupt):
+            score_files(pictures / "a.png", metrics=[metric], reference=reference, output=output)
+    assert [list(picture.values) for picture in written] == [["brisque"], ["psnr"], ["psnr"]]
+    assert written[1].values != written[2].values
+    assert not output.exists() and (tmp_path / "a.csv.journal").exists()
 
 
 @pytest.mark.slow
@@ -190,7 +195,7 @@ def test_ctrl_c_on_the_command_line(pictures, tmp_path):
         Image.fromarray(RNG.integers(0, 256, (400, 400, 3), np.uint8)).save(pictures / f"{number:02}.png")
     command = [sys.executable, "-m", "aimanga", "score", str(pictures), "-o", str(tmp_path / "a.csv"), "-m", "brisque"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("a.csv.parts/*.json")):
+    while not (tmp_path / "a.csv.journal").exists() or not (tmp_path / "a.csv.journal").stat().st_size:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -1,13 +1,19 @@
 """Run one function over many files: found, named, resumed, reported."""
 
+from aimanga.batch.gather import Measure, gather
+from aimanga.batch.journal import Journal, Json, journal
 from aimanga.batch.plan import Job, Plan, find, plan
 from aimanga.batch.progress import ProgressDisplay, printable
 from aimanga.batch.report import Detail, Record, Report
-from aimanga.batch.run import Tick, Unwatched, Watcher, Work, run
+from aimanga.batch.run import Work, run
+from aimanga.batch.watcher import Tick, Unwatched, Watcher
 
 __all__ = [
     "Detail",
     "Job",
+    "Journal",
+    "Json",
+    "Measure",
     "Plan",
     "ProgressDisplay",
     "Record",
@@ -17,6 +23,8 @@ __all__ = [
     "Watcher",
     "Work",
     "find",
+    "gather",
+    "journal",
     "plan",
     "printable",
     "run",

@@ -12,7 +12,7 @@ from aimanga.errors import UsageError
 
 @dataclass(frozen=True)
 class Job:
-    """One file to work on, and the file to make of it."""
+    """One file to work on, and the file that the result goes to."""
 
     source: Path
     target: Path

@@ -92,7 +92,7 @@ def printable(text: str) -> str:
 def _line(record: Record) -> str:
     if record.status == "failed":
         return f"[red]failed[/red]   {escape(printable(record.error or ''))}"
-    name = escape(printable(str(record.output)))
+    name = escape(printable(str(record.output or record.file)))
     sizes = [record.details.get(key) for key in ("input_size", "output_size")]
     shown = " -> ".join(f"{size[0]} x {size[1]}" for size in sizes if isinstance(size, list))
     return f"[green]done[/green]     {name}  {shown}  {record.seconds:.1f} s"

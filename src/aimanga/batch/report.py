@@ -16,7 +16,7 @@ class Record:
 
     Attributes:
         file: The source.
-        output: The result.
+        output: The result; None where it is values.
         status: `done`; `skipped`: the result was there already; `failed`: there is no result.
         seconds: How long it took.
         error: Why it failed, in one line.
@@ -25,7 +25,7 @@ class Record:
     """
 
     file: Path
-    output: Path
+    output: Path | None
     status: Status
     seconds: float = 0.0
     error: str | None = None
@@ -39,7 +39,7 @@ class Record:
         """
         fields: dict[str, Detail] = {
             "file": str(self.file),
-            "output": str(self.output),
+            "output": None if self.output is None else str(self.output),
             "status": self.status,
             "seconds": round(self.seconds, 3),
             **self.details,

@@ -20,25 +20,11 @@ from aimanga.degrade.pipeline import degrade
 from aimanga.degrade.recipe import DEFAULT_RECIPE, Recipe, load_recipe
 from aimanga.degrade.steps import Sample, draw
 from aimanga.errors import AimangaError, PictureError, UsageError
-from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Picture, PictureFile, Samples, read, write
+from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Box, Picture, PictureFile, Samples, read, write
 from aimanga.tensors import from_array, to_array
 
 MANIFEST = "manifest.jsonl"
 RECIPE = "recipe.toml"
-
-
-@dataclass(frozen=True)
-class Box:
-    """A part of a picture, in pixels."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    def of(self, pixels: Samples) -> Samples:
-        """This part of H x W x C samples."""
-        return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 @dataclass(frozen=True)

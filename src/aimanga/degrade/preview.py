@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from aimanga.degrade.pairs import Box, PairOptions, degraded_pixels, draw_sample, rgb
+from aimanga.degrade.pairs import PairOptions, degraded_pixels, draw_sample, rgb
 from aimanga.errors import UsageError
-from aimanga.images import Picture, Samples
+from aimanga.images import Box, Picture, Samples
 from aimanga.images.sheet import Cell, contact_sheet
 
 _NARROWEST = 280  # pixels of width that the labels need

@@ -2,21 +2,16 @@
 
 import hashlib
 import json
-import os
-import shutil
 import statistics
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
 
 from aimanga import weights
-from aimanga.atomic import locked, replacing
-from aimanga.batch import Detail, Job, Record, Tick, Unwatched, Watcher, find, run
+from aimanga.batch import Journal, Json, Record, Tick, Watcher, find, gather, journal
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.references import find_references
 from aimanga.evaluate.tables import as_json, check_table, write_table
@@ -193,37 +188,25 @@ def run_scores(
     _scorer(running or planned.options.metrics, planned.options.device)  # what cannot run is known before the work
     if jobs > 1:
         _scorer.cache_clear()
-    work = partial(_score_file, running, dict(planned.references), planned.options)
-    with _folder_of_parts(planned.output) as parts, _reporting(report, watcher or Unwatched()) as watching:
-        todo = [Job(source, parts / _part_name(source)) for source in planned.sources]
-        for job in todo:
-            _remove_if_stale(job.target, _key(running, planned.references, planned.options, job.source))
-        batch = run(work, todo, workers=jobs, watcher=watching)
-        pictures = tuple(_read_part(job, record) for job, record in zip(todo, batch.records, strict=True))
+    file = None if planned.output is None else planned.output.with_name(f"{planned.output.name}.journal")
+    with journal(file) as kept:
+        batch = gather(
+            partial(_score_file, running, dict(planned.references), planned.options),
+            planned.sources,
+            kept,
+            key=partial(_key, running, planned.references, planned.options),
+            workers=jobs,
+            report=report,
+            line=partial(_report_line, kept),
+            watcher=watcher,
+        )
+        pictures = tuple(_scores_of(kept, record) for record in batch.records)
         scores = ScoreReport(planned.metrics, pictures, planned.missing, batch.seconds)
         if planned.output is not None:
             write_table(scores, planned.output)
-            shutil.rmtree(parts, ignore_errors=True)
+    if file is not None:
+        file.unlink(missing_ok=True)  # when it is closed: Windows removes no open file
     return scores
-
-
-@contextmanager
-def _folder_of_parts(output: Path | None) -> Iterator[Path]:
-    """A folder with the scores of each picture, from which an interrupted batch goes on; without a table none stays."""
-    if output is None:
-        with tempfile.TemporaryDirectory(prefix="aimanga-scores-") as folder:
-            yield Path(folder)
-        return
-    parts = output.with_name(f"{output.name}.parts")
-    parts.mkdir(exist_ok=True)
-    with locked(parts / "lock") as free:
-        if not free:
-            raise UsageError(f"{output}: another run is writing this table")
-        yield parts
-
-
-def _part_name(source: Path) -> str:
-    return hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:32] + ".json"
 
 
 def _key(names: Sequence[str], references: Mapping[Path, Path], options: ScoreOptions, source: Path) -> str:
@@ -238,26 +221,13 @@ def _key(names: Sequence[str], references: Mapping[Path, Path], options: ScoreOp
     return hashlib.sha256(how.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _remove_if_stale(part: Path, key: str) -> None:
-    """Remove the scores of a former run that depended on something else."""
-    with suppress(FileNotFoundError):
-        try:
-            same = json.loads(part.read_text(encoding="utf-8"))["key"] == key
-        except (ValueError, KeyError):
-            same = False
-        if not same:
-            part.unlink()
-
-
 def _score_file(
     names: Sequence[str],
     references: Mapping[Path, Path],
     options: ScoreOptions,
     source: Path,
-    target: Path,
     tick: Tick,
-) -> Mapping[str, Detail]:
-    key = _key(names, references, options, source)
+) -> Mapping[str, Json]:
     take = partial(read, max_pixels=options.max_pixels, first_page=options.first_page)
     picture, reference = take(source), None
     problems: dict[str, str] = {}
@@ -269,54 +239,23 @@ def _score_file(
             problems = dict.fromkeys(comparing, f"its reference: {error}")
     able = tuple(name for name in names if name not in problems)
     scores = _scorer(able, options.device)(picture, reference) if able else Scores({})
-    content = {
-        "key": key,
+    return {
         "width": picture.width,
         "height": picture.height,
         "values": dict(scores.values),
         "problems": {name: text for name in names if (text := {**problems, **scores.problems}.get(name))},
     }
-    with replacing(target) as part:
-        part.write_text(json.dumps(content), encoding="utf-8")
-    return {}
 
 
-def _read_part(job: Job, record: Record) -> PictureScores:
-    if record.error is not None:
-        return PictureScores(job.source, error=record.error)
-    content = json.loads(job.target.read_text(encoding="utf-8"))
-    del content["key"]
-    return PictureScores(job.source, **content)
+def _scores_of(kept: Journal, record: Record) -> PictureScores:
+    if record.status == "failed":
+        return PictureScores(record.file, error=record.error)
+    return PictureScores(record.file, **kept.values(record.file))
 
 
-class _Reported:
-    """A watcher that writes a line for each picture as it ends."""
-
-    def __init__(self, file: TextIO, watcher: Watcher) -> None:
-        self._file = file
-        self._watcher = watcher
-
-    def started(self, job: Job) -> None:
-        self._watcher.started(job)
-
-    def advanced(self, job: Job, share: float) -> None:
-        self._watcher.advanced(job, share)
-
-    def finished(self, job: Job, record: Record) -> None:
-        line = {**as_json(_read_part(job, record)), "seconds": round(record.seconds, 3)}
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._watcher.finished(job, record)
-
-
-@contextmanager
-def _reporting(report: Path | None, watcher: Watcher) -> Iterator[Watcher]:
-    if report is None:
-        yield watcher
-        return
-    report.parent.mkdir(parents=True, exist_ok=True)
-    # Line-buffered: a killed run's report ends after the last finished picture.
-    with report.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as file:
-        yield _Reported(file, watcher)
+def _report_line(kept: Journal, record: Record) -> str:
+    line = {**as_json(_scores_of(kept, record)), "seconds": round(record.seconds, 3)}
+    return json.dumps(line, ensure_ascii=False)
 
 
 @lru_cache(maxsize=2)

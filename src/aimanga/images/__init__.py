@@ -1,5 +1,6 @@
 """Pictures: read, hold, write. On libvips; nothing here knows of networks."""
 
+from aimanga.images.box import Box
 from aimanga.images.formats import FORMATS, READABLE_SUFFIXES, Format, format_named, format_of, output_suffix
 from aimanga.images.picture import Canvas, Header, Metadata, Picture, RowSource, Samples
 from aimanga.images.read import MAX_PIXELS, PictureFile, read
@@ -10,6 +11,7 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "READABLE_SUFFIXES",
+    "Box",
     "Canvas",
     "Format",
     "Header",

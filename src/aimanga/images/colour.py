@@ -1,5 +1,6 @@
 """Colour spaces: which are kept, which become sRGB."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ def to_working_space(image: pyvips.Image, path: Path) -> tuple[pyvips.Image, byt
 _LINEAR_ABOVE = 165
 
 
+@lru_cache(maxsize=64)  # thousands of photos share a handful of profiles
 def _middle_gray(profile: bytes, bands: int) -> float:
     """The sRGB value (0 to 255) of the code 128 in every channel of a profile; 128 where it is unusable."""
     patch = pyvips.Image.new_from_memory(bytes([128] * bands), 1, 1, bands, "uchar")
