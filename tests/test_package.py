@@ -5,6 +5,8 @@ import subprocess
 import sys
 import tomllib
 
+import pytest
+
 import aimanga
 from tests.conftest import ROOT
 
@@ -12,7 +14,7 @@ from tests.conftest import ROOT
 def test_public_names_do_not_move():
     assert aimanga.__all__ == [
         "MODELS", "AimangaError", "Metadata", "Model", "ModelError", "Picture", "PictureError", "Record", "Report",
-        "ResourceError", "UsageError", "__version__", "export", "load_model", "make_pairs", "metrics",
+        "ResourceError", "UsageError", "__version__", "curate_files", "export", "load_model", "make_pairs", "metrics",
         "read", "score_files", "upscale", "upscale_files", "write",
     ]  # fmt: skip
     for name in aimanga.__all__:
@@ -80,9 +82,10 @@ def test_tests_mirror_the_sources():
         assert source.exists(), f"{path} tests no module of that name"
 
 
-def test_every_sample_has_its_licence():
-    table = (ROOT / "samples" / "LICENSES.md").read_text()
-    for sample in (ROOT / "samples").iterdir():
+@pytest.mark.parametrize("folder", ["samples", "tests/photos"])
+def test_every_picture_has_its_licence(folder):
+    table = (ROOT / folder / "LICENSES.md").read_text()
+    for sample in (ROOT / folder).iterdir():
         if sample.suffix != ".md":
             line = next(line for line in table.splitlines() if line.startswith(f"| {sample.name} |"))
             assert re.search(r"CC0-1\.0|public domain", line)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aimanga import metrics
     from aimanga.batch import Record, Report
+    from aimanga.curate import curate_files
     from aimanga.degrade import make_pairs
     from aimanga.errors import AimangaError, ModelError, PictureError, ResourceError, UsageError
     from aimanga.evaluate import score_files
@@ -36,6 +37,7 @@ _HOMES = {
     "Report": "aimanga.batch",
     "ResourceError": "aimanga.errors",
     "UsageError": "aimanga.errors",
+    "curate_files": "aimanga.curate",
     "export": "aimanga.models.export",
     "load_model": "aimanga.models",
     "make_pairs": "aimanga.degrade",
@@ -60,6 +62,7 @@ __all__ = [
     "ResourceError",
     "UsageError",
     "__version__",
+    "curate_files",
     "export",
     "load_model",
     "make_pairs",

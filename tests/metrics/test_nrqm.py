@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -102,12 +100,4 @@ def test_a_missing_or_damaged_file_and_one_of_version_7_3_are_refused(tmp_path, 
         load_nrqm(path)
     path.write_bytes(b"MATLAB 7.3 MAT-file, HDF5".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n".ljust(512, b"\0"))
     with pytest.raises(ModelError, match=r"version 7\.3; save it again.*-v7"):
-        load_nrqm(path)
-
-
-def test_without_scipy_it_is_said_how_to_get_it(tmp_path, monkeypatch):
-    path = tmp_path / "model.mat"
-    savemat(path, {"model": 1.0})
-    monkeypatch.setitem(sys.modules, "scipy.io", None)
-    with pytest.raises(ModelError, match=r"pip install 'aimanga\[metrics\]'"):
         load_nrqm(path)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import aimanga
+from aimanga.cli.curate import curate
 from aimanga.cli.degrade import degrade
 from aimanga.cli.export import export
 from aimanga.cli.models import models
@@ -27,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(upscale)
+app.command()(curate)
 app.add_typer(degrade, name="degrade")
 app.command()(score)
 app.command()(metrics)

@@ -77,7 +77,7 @@ def load_nrqm(path: Path) -> NRQM:
         The metric, in evaluation mode.
 
     Raises:
-        ModelError: The file is missing, damaged, of version 7.3, or not that of NRQM; or SciPy is missing.
+        ModelError: The file is missing, damaged, of version 7.3, or not that of NRQM.
     """
     model = _read(path)
     try:
@@ -105,10 +105,8 @@ def _read(path: Path) -> Any:  # noqa: ANN401 -- a MATLAB struct is an array of 
     """The struct `model` of a MAT-file."""
     if not path.is_file():
         raise ModelError(f"{path}: there is no such weight file")
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise ModelError("NRQM's model is a MAT-file, which SciPy reads: pip install 'aimanga[metrics]'") from error
+    from scipy.io import loadmat
+
     try:
         return loadmat(path, variable_names=["model"])["model"]
     except NotImplementedError as error:

@@ -1,0 +1,237 @@
+"""How well and how fast `aimanga curate` tells good photos from bad ones.
+
+    python benchmarks/curate.py PHOTOS [--count N]
+
+PHOTOS is a folder of good photos, 100 or more; those of the free packages that `benchmarks/LICENSES.md` names will do.
+Every photo is compared with what is made of it, at most 1000 pixels a side of its middle; copies of it are searched among
+all photos and their parts. The time is that of measuring with two processes, against decoding the same files in the same
+way, in turns. Memory: the peak of every process, for the folder and for the same folder eight times over.
+"""
+
+import argparse
+import io
+import itertools
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+from scipy.ndimage import gaussian_filter
+from scipy.signal import wiener
+
+from aimanga.batch import find, gather, journal
+from aimanga.curate.measure import Measures, measure
+from aimanga.curate.screening import Screening, limits, number_of
+from aimanga.curate.survey import survey_file, survey_key
+from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Picture, PictureFile
+
+Pixels = npt.NDArray[np.uint8]
+
+SIDE = 1000
+PROCESSES = 2
+ROUNDS = 3
+READING = {"max_pixels": MAX_PIXELS, "first_page": True}
+
+
+def blurred(pixels: Pixels, sigma: float) -> Pixels:
+    """By a Gaussian."""
+    return gaussian_filter(pixels, (sigma, sigma, 0))
+
+
+def reduced(pixels: Pixels, factor: int, kernel: Image.Resampling = Image.Resampling.BICUBIC) -> Pixels:
+    """Reduced and enlarged again, by the same kernel."""
+    height, width = pixels.shape[:2]
+    small = Image.fromarray(pixels).resize((width // factor, height // factor), kernel)
+    return np.asarray(small.resize((width, height), kernel))
+
+
+def enlarged(pixels: Pixels) -> Pixels:
+    """The middle half, enlarged by 2: what a picture's own pixels become."""
+    height, width = pixels.shape[:2]
+    middle = pixels[height // 4 : height // 4 + height // 2, width // 4 : width // 4 + width // 2]
+    return np.asarray(Image.fromarray(middle).resize((width // 2 * 2, height // 2 * 2), Image.Resampling.BICUBIC))
+
+
+def denoised(pixels: Pixels) -> Pixels:
+    """By Wiener's filter, 5 x 5."""
+    planes = [wiener(plane.astype(np.float64), 5, 9.0) for plane in np.moveaxis(pixels, 2, 0)]
+    return np.stack(planes, 2).round().clip(0, 255).astype(np.uint8)
+
+
+def noisy(pixels: Pixels, deviation: float) -> Pixels:
+    """With Gaussian noise, in each channel its own."""
+    noise = np.random.default_rng(0).normal(0, deviation, pixels.shape)
+    return (pixels + noise).round().clip(0, 255).astype(np.uint8)
+
+
+def jpeg(pixels: Pixels, quality: int) -> Pixels:
+    """Through JPEG with halved colour resolution."""
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "JPEG", quality=quality)
+    return np.asarray(Image.open(encoded))
+
+
+LESS_DETAIL: Mapping[str, Callable[[Pixels], Pixels]] = {
+    "blurred, sigma 1": lambda x: blurred(x, 1),
+    "blurred, sigma 2": lambda x: blurred(x, 2),
+    "x2 down and up, bicubic": lambda x: reduced(x, 2),
+    "x2 down and up, Lanczos": lambda x: reduced(x, 2, Image.Resampling.LANCZOS),
+    "x4 down and up, bicubic": lambda x: reduced(x, 4),
+    "denoised, median 3 x 3": lambda x: np.asarray(Image.fromarray(x).filter(ImageFilter.MedianFilter(3))),
+    "denoised, Wiener 5 x 5": denoised,
+}
+NO_MORE_DETAIL: Mapping[str, Callable[[Pixels], Pixels]] = {
+    "noise, sigma 5": lambda x: noisy(x, 5),
+    "noise, sigma 15": lambda x: noisy(x, 15),
+    "JPEG 20": lambda x: jpeg(x, 20),
+}
+BLOCKS: Mapping[str, Callable[[Pixels], Pixels]] = {
+    "JPEG 20": lambda x: jpeg(x, 20),
+    "JPEG 20, off the grid": lambda x: np.ascontiguousarray(jpeg(x, 20)[3:, 5:]),
+    "JPEG 50": lambda x: jpeg(x, 50),
+}
+SOFT: Mapping[str, Callable[[Pixels], Pixels]] = {
+    "x2 down and up, bicubic": lambda x: reduced(x, 2),
+    "x2 down and up, bilinear": lambda x: reduced(x, 2, Image.Resampling.BILINEAR),
+    "x2 down and up, Lanczos": lambda x: reduced(x, 2, Image.Resampling.LANCZOS),
+    "its middle, x2 up": enlarged,
+    "x4 down and up, bicubic": lambda x: reduced(x, 4),
+    "blurred, sigma 2": lambda x: blurred(x, 2),
+}
+
+
+def middle(path: Path) -> Pixels:
+    """At most `SIDE` pixels a side of a photo's middle."""
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    top, left = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
+
+
+def measured_variants(path: Path) -> dict[str, Measures]:
+    """A photo and all that is made of it, measured."""
+    photo = middle(path)
+    found = {"": measure(Picture.from_array(photo)).measures}
+    for name, change in itertools.chain(*(kind.items() for kind in (LESS_DETAIL, NO_MORE_DETAIL, BLOCKS, SOFT))):
+        if name not in found:
+            found[name] = measure(Picture.from_array(change(photo))).measures
+    return found
+
+
+def area_under_curve(bad: npt.NDArray[np.float64], good: npt.NDArray[np.float64]) -> float:
+    """How often a bad one has a higher number than a good one."""
+    return float(((bad[:, None] > good).mean() + 0.5 * (bad[:, None] == good).mean()))
+
+
+def print_ranking(paths: list[Path]) -> None:
+    """Detail, blockiness and sharpness of the photos against what is made of them."""
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        found = list(pool.map(measured_variants, paths))
+
+    def numbers(name: str, measure_name: str) -> npt.NDArray[np.float64]:
+        return np.array([getattr(variants[name], measure_name) for variants in found])
+
+    detail = numbers("", "detail")
+    print(f"{len(paths)} photos\n\nthe photo has more detail than it has when")
+    for name in LESS_DETAIL:
+        print(f"  {name:28} {(detail > numbers(name, 'detail')).mean():7.1%}")
+    print("\ndetail is more than 5 % higher with")
+    for name in NO_MORE_DETAIL:
+        print(f"  {name:28} {(numbers(name, 'detail') > 1.05 * detail).mean():7.1%}")
+    print("\ntold apart by blockiness, area under the curve")
+    for name in BLOCKS:
+        print(f"  {name:28} {area_under_curve(numbers(name, 'blockiness'), numbers('', 'blockiness')):7.4f}")
+    print("\ntold apart by sharpness, area under the curve")
+    for name in SOFT:
+        print(f"  {name:28} {area_under_curve(-numbers(name, 'sharpness'), -numbers('', 'sharpness')):7.4f}")
+    print("\nrejected by a default threshold: of the photos, and of the damaged ones that it is for")
+    victims = {"sharpness": "x2 down and up, bicubic", "blockiness": "JPEG 20", "noise": "noise, sigma 15"}
+    for limit in limits(Screening()):
+        good, bad = (
+            np.mean([limit.failed_by(number_of(variants[name], limit.measure)) is not None for variants in found])
+            for name in ("", victims.get(limit.measure, ""))
+        )
+        damaged = f"{bad:7.1%} {victims[limit.measure]}" if limit.measure in victims else ""
+        print(f"  {limit.option:20} {limit.value:6g} {good:7.1%} {damaged}")
+
+
+def decode(source: Path, tick: Callable[[float], None]) -> Mapping[str, int]:
+    """Read all rows of a picture, and do nothing with them."""
+    rows = sum(len(band) for band in PictureFile(source, max_pixels=MAX_PIXELS, first_page=True).bands(64))
+    return {"rows": rows}
+
+
+def seconds(work: Callable[..., Mapping[str, object]], paths: list[Path]) -> float:
+    """For all files, with processes that are started for it."""
+    with tempfile.TemporaryDirectory() as folder, journal(Path(folder) / "journal") as kept:
+        begin = time.perf_counter()
+        report = gather(work, paths, kept, key=partial(survey_key, **READING), workers=PROCESSES)  # type: ignore[arg-type]
+        assert not report.failed, report.failed[0].error
+        return time.perf_counter() - begin
+
+
+def print_speed(paths: list[Path]) -> None:
+    """Measuring against decoding."""
+    headers = [PictureFile(path, first_page=True).header for path in paths]
+    megapixels = sum(header.width * header.height for header in headers) / 1e6
+    best = {"decode": float("inf"), "curate": float("inf")}
+    for _ in range(ROUNDS):
+        best["decode"] = min(best["decode"], seconds(decode, paths))
+        best["curate"] = min(best["curate"], seconds(partial(survey_file, **READING), paths))  # type: ignore[arg-type]
+    print(f"\n{len(paths)} files, {megapixels:.0f} megapixels, {PROCESSES} processes")
+    for name, time_taken in best.items():
+        print(f"  {name}  {time_taken:6.2f} s  {len(paths) / time_taken:6.1f} pictures a second")
+    print(f"  ratio {best['curate'] / best['decode']:.2f}")
+
+
+def print_memory(paths: list[Path]) -> None:
+    """The peaks of processes, for one set and for eight times as many files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for times in (1, 8):
+            photos = Path(folder, f"{times} times")
+            photos.mkdir()
+            for number, path in itertools.product(range(times), paths):
+                (photos / f"{number} {path.name}").symlink_to(path.resolve())
+            command = [sys.executable, __file__, str(photos), "--peaks"]
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            print(f"\n{times * len(paths)} files: {output.strip()}")
+
+
+def print_peaks(folder: Path) -> None:
+    """Decide on a folder, and tell the memory that it took."""
+    from aimanga.curate import CurateOptions, decide, plan_curation
+
+    with tempfile.TemporaryDirectory() as output:
+        decide(plan_curation(folder, output, CurateOptions(first_page=True)), jobs=PROCESSES)
+    peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(f"{peaks[0]:.0f} MiB in the main process, {peaks[1]:.0f} MiB in the largest worker")
+
+
+def main() -> None:
+    """Print all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--count", type=int, help="this many of them, evenly")
+    parser.add_argument("--peaks", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if arguments.peaks:
+        print_peaks(arguments.photos)
+        return
+    paths = list(find([arguments.photos], suffixes=READABLE_SUFFIXES))
+    paths = paths[:: max(1, len(paths) // (arguments.count or len(paths)))]
+    print_ranking(paths)
+    print_speed(paths)
+    print_memory(paths)
+
+
+if __name__ == "__main__":
+    main()

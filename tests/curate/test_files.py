@@ -1,0 +1,223 @@
+"""The verb: measure, decide, hand out; twice, interrupted, with bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aimanga.curate import CurateOptions, curate_files, decide, plan_curation, read_manifest
+from aimanga.curate.files import JOURNAL
+from aimanga.errors import ResourceError, UsageError
+from tests.conftest import ROOT
+from tests.curate.pictures import blurred, jpeg, photos
+
+NAMES = ("books", "cat", "chameleon", "dog", "gamepad", "sunflower")
+
+
+def save(pixels, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Six photos, a copy of one, a blurred one, a small one, one that is no picture."""
+    folder = tmp_path_factory.mktemp("photos") / "汉字 [1]"
+    for name, pixels in zip(NAMES, photos(), strict=True):
+        save(pixels, folder / f"{name}.png")
+    save(jpeg(photos()[3], 60)[16:, :-12], folder / "sub" / "dog again.png")
+    save(blurred(photos()[1], 4), folder / "sub" / "soft.png")
+    save(photos()[0][:100, :100], folder / "icon.png")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("no picture either")
+    return folder
+
+
+def curate(folder, output, **options):
+    return curate_files(folder, output, recursive=True, **options)
+
+
+@pytest.fixture(scope="module")
+def made(folder, tmp_path_factory):
+    output = tmp_path_factory.mktemp("curated") / "out"
+    return output, curate(folder, output)
+
+
+def files_in(output, below):
+    return {path.relative_to(output / below).as_posix() for path in (output / below).rglob("*") if path.is_file()}
+
+
+def why(output):
+    return {line.name: [reason.name for reason in line.reasons] for line in read_manifest(output)}
+
+
+def test_what_is_kept_and_why_the_others_are_not(folder, made):
+    output, report = made
+    found = why(output)
+    kept = {f"{name}.png" for name in NAMES}
+    assert {name for name, reasons in found.items() if not reasons} == kept == files_in(output, "pictures")
+    assert found["sub/dog again.png"] == ["duplicate"] and found["icon.png"] == ["side"]
+    assert found["sub/soft.png"] == ["sharpness"]
+    assert found["broken.jpg"] == ["unreadable"] and "notes.txt" not in found
+    assert report.exit_code == 1 and len(report.failed) == 1 and "broken.jpg" in report.failed[0]
+    assert report.decisions.kept == 6 and report.decisions.measured == 9
+    for name in kept:
+        assert (output / "pictures" / name).read_bytes() == (folder / name).read_bytes()
+    assert "sunflower.png" in (output / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_second_run_does_nothing_again(folder, made, tmp_path):
+    output = made[0]
+    before = {path: path.stat().st_mtime_ns for path in (output / "pictures").rglob("*")}
+    manifest = (output / "manifest.jsonl").read_bytes()
+    report = curate(folder, output)
+    assert report.decisions.measured == 0 and {record.status for record in report.files} == {"skipped"}
+    assert {path: path.stat().st_mtime_ns for path in (output / "pictures").rglob("*")} == before
+    assert (output / "manifest.jsonl").read_bytes() == manifest
+
+
+def test_order_and_processes_change_nothing(folder, made, tmp_path):
+    paths = [path for path in folder.rglob("*") if path.suffix in (".png", ".jpg")]
+    mirrored = {line.name: line for line in read_manifest(made[0])}
+    output = tmp_path / "out"
+    curate_files([*sorted(paths, reverse=True)], output, jobs=2)
+    # Given one by one the files of subfolders are not mirrored.
+    for line in read_manifest(output):
+        other = next(known for name, known in mirrored.items() if Path(name).name == line.name)
+        assert replace(line, name="", output=None, key="", reasons=()) == replace(
+            other, name="", output=None, key="", reasons=()
+        )
+        assert [reason.name for reason in line.reasons] == [reason.name for reason in other.reasons]
+
+
+def test_another_selection_measures_nothing_and_takes_back(folder, tmp_path):
+    output = tmp_path / "out"
+    curate(folder, output)
+    report = curate(folder, output, keep=2)
+    assert report.decisions.measured == 0 and report.removed == 4
+    assert len(files_in(output, "pictures")) == 2
+    assert sum(reasons == ["rank"] for reasons in why(output).values()) == 4
+    best = sorted((line for line in read_manifest(output) if line.measures), key=lambda line: -line.merit)
+    assert {line.name for line in best[:2]} == files_in(output, "pictures")
+    assert curate(folder, output, keep=0.5).decisions.kept == 3
+
+
+def test_crops(folder, tmp_path):
+    output = tmp_path / "out"
+    report = curate(folder, output, crops=192, per_image=2, keep=3)
+    lines = [line for line in read_manifest(output) if line.kept]
+    assert len(lines) == 3 and report.decisions.crops == 6 and not (output / "pictures").exists()
+    for line in lines:
+        for saved in line.crops:
+            box = saved.crop.box
+            whole = np.asarray(Image.open(line.file))
+            part = whole[box.top : box.top + 192, box.left : box.left + 192]
+            np.testing.assert_array_equal(np.asarray(Image.open(output / saved.output)), part)
+
+
+def test_crops_of_pictures_that_share_a_name(tmp_path):
+    save(photos()[0], tmp_path / "in" / "a.png")
+    save(photos()[1], tmp_path / "in" / "a.bmp")
+    save(photos()[2], tmp_path / "in" / "b.png")
+    curate_files(tmp_path / "in", tmp_path / "out", crops=128)
+    assert files_in(tmp_path / "out", "crops") == {"a.png_1.png", "a.bmp_1.png", "b_1.png"}
+
+
+def test_a_manifest_only(folder, tmp_path):
+    report = curate(folder, tmp_path / "out", pictures="none", crops=128)
+    assert report.files == () and report.decisions.crops == 6
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "manifest.jsonl", JOURNAL, "report.html", "screening.toml",
+    }  # fmt: skip
+
+
+def test_a_picture_that_changes_is_measured_and_copied_again(tmp_path):
+    for number in range(2):
+        save(photos()[number], tmp_path / "in" / f"{number}.png")
+    curate_files(tmp_path / "in", tmp_path / "out")
+    save(photos()[2], tmp_path / "in" / "0.png")
+    report = curate_files(tmp_path / "in", tmp_path / "out")
+    assert report.decisions.measured == 1
+    copies = [(tmp_path / "out" / "pictures" / name).read_bytes() for name in ("0.png", "1.png")]
+    assert copies == [(tmp_path / "in" / name).read_bytes() for name in ("0.png", "1.png")]
+
+
+def test_thresholds_of_a_file(folder, tmp_path):
+    (tmp_path / "strict.toml").write_text("min_detail = 1000\n")
+    with pytest.raises(UsageError, match=r"1 pictures are to be kept, but only 0 of 9 pass \(detail 9, side 1"):
+        curate(folder, tmp_path / "out", screening=tmp_path / "strict.toml", keep=1)
+    # What was measured stays, and nothing was handed out.
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [JOURNAL]
+    assert curate(folder, tmp_path / "out").decisions.measured == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"keep": 0}, "--keep 0: a number of pictures, or a share"),
+        ({"keep": 1.5}, "--keep 1.5: a number of pictures, or a share between 0 and 1"),
+        ({"crops": 0, "per_image": 0}, r"--crops 0: .*; --per-image 0: at least one"),
+        ({"jobs": 0}, "--jobs 0: at least one process"),
+    ],
+)
+def test_contradictions_are_refused(folder, tmp_path, options, problem):
+    with pytest.raises(UsageError, match=problem):
+        curate(folder, tmp_path / "out", **options)
+
+
+def test_nothing_to_look_at(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"no pictures found in .*empty"):
+        curate_files(tmp_path / "empty", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError, match="need a folder of their own"):
+        curate_files(folder, folder)
+    with pytest.raises(UsageError, match="need a folder, and this is a file"):
+        curate_files(folder, folder / "notes.txt")
+
+
+def test_results_inside_the_photos_are_no_photos(tmp_path):
+    save(photos()[0], tmp_path / "a.png")
+    for _ in range(2):
+        report = curate_files(tmp_path, tmp_path / "curated", recursive=True)
+        assert [line.name for line in report.decisions.lines] == ["a.png"]
+
+
+def test_a_full_disk_hands_out_nothing_and_loses_nothing(folder, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    curate(folder, output, keep=2)
+    before = files_in(output, ".")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    with pytest.raises(ResourceError, match="are to be written"):
+        curate(folder, output, keep=3)
+    assert files_in(output, ".") == before
+
+
+def test_after_kill_9_the_rest_is_measured(tmp_path):
+    for number in range(15):
+        save(np.roll(photos()[number % 6], number * 7, 1), tmp_path / "in" / f"{number:02}.png")
+    command = [sys.executable, "-m", "aimanga", "curate", tmp_path / "in", "-o", tmp_path / "out", "--jobs", "1"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    journal = tmp_path / "out" / JOURNAL
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 3):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = journal.read_bytes().count(b"\n")
+    planned = plan_curation(tmp_path / "in", tmp_path / "out", CurateOptions())
+    assert decide(planned).measured == 15 - done < 15
+
+
+def test_the_manifest_is_json_that_any_program_reads(made):
+    for line in (made[0] / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))

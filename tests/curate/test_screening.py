@@ -1,0 +1,47 @@
+"""Thresholds: typed, named, and about numbers that exist."""
+
+from dataclasses import fields
+
+import pytest
+
+from aimanga.config import load, write_toml
+from aimanga.curate.measure import Measures
+from aimanga.curate.screening import Screening, limits, number_of
+from aimanga.errors import UsageError
+
+NUMBERS = Measures(
+    width=800, height=600, detail=20.0, flatness=0.1, sharpness=-3.0, blockiness=0.1, noise=1.0, clipping=0.0,
+    colourfulness=40.0, text=0.0,
+)  # fmt: skip
+
+
+def test_each_limit_is_about_a_number_that_is_measured():
+    names = {field.name for field in fields(Measures)} | {"side"}
+    found = list(limits(Screening()))
+    assert {limit.measure for limit in found} <= names
+    assert {limit.option for limit in found} | {"per_scene"} == set(Screening.model_fields)
+
+
+def test_limits_in_words():
+    by_name = {limit.option: limit for limit in limits(Screening())}
+    assert by_name["min_detail"].failed_by(7.999) == "detail 7.999 is below 8"
+    assert by_name["max_noise"].failed_by(4.25) == "noise 4.25 is above 4"
+    assert by_name["min_detail"].failed_by(8) is None and by_name["max_noise"].failed_by(4) is None
+    assert all(limit.failed_by(number_of(NUMBERS, limit.measure)) is None for limit in limits(Screening()))
+
+
+def test_the_side_is_the_shorter_one():
+    assert number_of(NUMBERS, "side") == 600 and number_of(NUMBERS, "noise") == 1
+
+
+def test_a_file_of_thresholds(tmp_path):
+    path = tmp_path / "mine.toml"
+    write_toml(Screening(max_noise=7), path)
+    assert load(Screening, path) == Screening(max_noise=7)
+    path.write_text("max_noise = -1\nmin_details = 3\n")
+    with pytest.raises(UsageError, match=r"max_noise: .*greater than or equal to 0; min_details: there is no such key"):
+        load(Screening, path)
+
+
+def test_every_threshold_is_explained():
+    assert all(field.description for field in Screening.model_fields.values())
