@@ -2,10 +2,11 @@
 
     python benchmarks/curate.py PHOTOS [--count N]
 
-PHOTOS is a folder of good photos, 100 or more; those of the free packages that `benchmarks/LICENSES.md` names will do.
-Every photo is compared with what is made of it, at most 1000 pixels a side of its middle; copies of it are searched among
-all photos and their parts. The time is that of measuring with two processes, against decoding the same files in the same
-way, in turns. Memory: the peak of every process, for the folder and for the same folder eight times over.
+PHOTOS is a folder of good photos, 100 or more; docs/curate.md tells where free ones are. Every photo is compared with
+what is made of it, at most 1000 pixels a side of its middle; copies of it are searched among all photos and their
+quarters, which are no copies of it nor of one another. The time is that of measuring with two processes, against
+decoding the same files in the same way, in turns. Memory: the peak of every process, for the folder and for the same
+folder eight times over.
 """
 
 import argparse
@@ -29,9 +30,12 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import wiener
 
 from aimanga.batch import find, gather, journal
+from aimanga.curate.duplicates import SIDE as SIDE_OF_THUMBNAILS
+from aimanga.curate.duplicates import find_groups
 from aimanga.curate.measure import Measures, measure
 from aimanga.curate.screening import Screening, limits, number_of
 from aimanga.curate.survey import survey_file, survey_key
+from aimanga.curate.thumbnails import Averages, gray_thumbnail
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Picture, PictureFile
 
 Pixels = npt.NDArray[np.uint8]
@@ -128,7 +132,7 @@ def measured_variants(path: Path) -> dict[str, Measures]:
 
 def area_under_curve(bad: npt.NDArray[np.float64], good: npt.NDArray[np.float64]) -> float:
     """How often a bad one has a higher number than a good one."""
-    return float(((bad[:, None] > good).mean() + 0.5 * (bad[:, None] == good).mean()))
+    return float((bad[:, None] > good).mean() + 0.5 * (bad[:, None] == good).mean())
 
 
 def print_ranking(paths: list[Path]) -> None:
@@ -161,6 +165,84 @@ def print_ranking(paths: list[Path]) -> None:
         )
         damaged = f"{bad:7.1%} {victims[limit.measure]}" if limit.measure in victims else ""
         print(f"  {limit.option:20} {limit.value:6g} {good:7.1%} {damaged}")
+
+
+def resized(picture: Image.Image, draws: np.random.Generator) -> Image.Image:
+    """To a quarter up to one and a half times the size, by one of three kernels."""
+    factor = np.exp(draws.uniform(np.log(0.25), np.log(1.5)))
+    size = [max(128, round(side * factor)) for side in picture.size]
+    kernels = (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BILINEAR)
+    return picture.resize((size[0], size[1]), kernels[draws.integers(3)])
+
+
+def recompressed(picture: Image.Image, draws: np.random.Generator) -> Image.Image:
+    """JPEG, quality 30 to 90."""
+    return Image.fromarray(jpeg(np.asarray(picture), int(draws.integers(30, 91))))
+
+
+def cropped(picture: Image.Image, draws: np.random.Generator) -> Image.Image:
+    """Up to a tenth is missing at each border; at some nothing is."""
+    left, top, right, bottom = draws.uniform(0, 0.1, 4) * (draws.random(4) < 0.7)
+    width, height = picture.size
+    box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
+    return picture.crop(tuple(round(side) for side in box))
+
+
+def everything(picture: Image.Image, draws: np.random.Generator) -> Image.Image:
+    """Cropped, resized and recompressed."""
+    return recompressed(resized(cropped(picture, draws), draws), draws)
+
+
+COPIES: Mapping[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = {
+    "resized": resized,
+    "recompressed": recompressed,
+    "cropped": cropped,
+    "all three": everything,
+    "all three, again": everything,
+}
+
+
+def thumbnails_of(path: Path, number: int) -> list[Pixels]:
+    """Of a photo, at most 2000 pixels a side, and its four quarters: the thumbnail of each, and of its copies."""
+    draws = np.random.default_rng(number)
+    photo = Image.open(path).convert("RGB")
+    photo.thumbnail((2000, 2000))
+    width, height = photo.size
+    columns, rows = (0, width // 2, width), (0, height // 2, height)
+    quarters = [
+        photo.crop((columns[x], rows[y], columns[x + 1], rows[y + 1])) for y, x in itertools.product((0, 1), (0, 1))
+    ]
+    found = []
+    for picture in (photo, *quarters):
+        for shown in (picture, *(change(picture, draws) for change in COPIES.values())):
+            averages = Averages(*shown.size)
+            for top in range(0, shown.height, 64):
+                averages.add(shown.crop((0, top, shown.width, min(shown.height, top + 64))))
+            found.append(gray_thumbnail(averages.finish(), SIDE_OF_THUMBNAILS))
+    return found
+
+
+def print_duplicates(paths: list[Path]) -> None:
+    """How many copies are found, and how many of what is found are copies."""
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        thumbnails = list(itertools.chain(*pool.map(thumbnails_of, paths, itertools.count())))
+    each = 1 + len(COPIES)
+    begin = time.perf_counter()
+    found = find_groups(np.stack(thumbnails))
+    spent = time.perf_counter() - begin
+    # A picture without a group is one of its own.
+    groups = [-1 - number if belongs["group"] is None else belongs["group"] for number, belongs in enumerate(found)]
+    print(f"\n{len(thumbnails)} pictures: {len(paths)} photos and their quarters, and copies of each; {spent:.1f} s")
+    for place, name in enumerate(COPIES, 1):
+        recall = np.mean([groups[n] == groups[n + place] for n in range(0, len(groups), each)])
+        print(f"  {name:28} {recall:7.1%} found")
+    members: dict[int, list[int]] = {}
+    for number, group in enumerate(groups):
+        members.setdefault(group, []).append(number)
+    pairs = [pair for group in members.values() for pair in itertools.combinations(group, 2)]
+    right = sum(one // each == other // each for one, other in pairs)
+    print(f"  recall of all pairs {right / (len(groups) // each * each * (each - 1) / 2):.4f}")
+    print(f"  precision of all pairs {right / len(pairs):.4f} ({len(pairs) - right} of {len(pairs)} wrong)")
 
 
 def decode(source: Path, tick: Callable[[float], None]) -> Mapping[str, int]:
@@ -229,6 +311,7 @@ def main() -> None:
     paths = list(find([arguments.photos], suffixes=READABLE_SUFFIXES))
     paths = paths[:: max(1, len(paths) // (arguments.count or len(paths)))]
     print_ranking(paths)
+    print_duplicates(paths)
     print_speed(paths)
     print_memory(paths)
 

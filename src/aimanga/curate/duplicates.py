@@ -14,6 +14,7 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import uniform_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -21,7 +22,7 @@ from scipy.spatial import cKDTree
 SIDE = 48
 """Side of a thumbnail: the luma of a whole picture squeezed into a square by area averaging."""
 
-DUPLICATE = 0.65
+DUPLICATE = 0.55
 """Copies of one photo are at least this alike."""
 
 SCENE = 0.4
@@ -47,8 +48,9 @@ _NOISE, _MOVE = 2.0, 0.05
 _LONGEST_STEP = 0.06
 _MOST_SCALE, _MOST_SHIFT = 1.32, 0.22
 
-_ROUNDING = 0.5  # contrast of neighbours in gray levels that proves nothing
-_UNLIKE = 2.6  # gray levels: pictures without detail that differ by as much have nothing in common
+_WEAK = 2.0  # gray levels: differences of neighbours that are less count less
+_ROUNDING = 0.1  # of these: what proves nothing
+_UNLIKE = 2.0  # gray levels: pictures without detail that differ by as much have nothing in common
 _COPY_OVERLAP = 0.74  # of copies that were cropped by a tenth at each end, 0.8 is shared; the alignment errs
 
 Bytes = npt.NDArray[np.uint8]
@@ -275,11 +277,13 @@ def _compared(thumbnails: Bytes, candidates: _Candidates) -> _Links:
         one, other = (
             thumbnails[numbers[places]].astype(np.float32) for numbers in (candidates.whole, candidates.viewed)
         )
-        borders = boxes[candidates.view[places]]
         small, small_other = halves[candidates.whole[places]], halves[candidates.viewed[places]]
-        for _ in range(_COARSE_STEPS):
-            borders = _nearer(small, small_other, borders, _COARSE_GRID)
-        left = _likeness(*_overlap(small, small_other, borders, _COARSE_GRID)) >= _HOPELESS
+        # Where the view leads astray, the whole picture may not.
+        borders, coarse = _better(
+            _coarsely(small, small_other, boxes[candidates.view[places]]),
+            _coarsely(small, small_other, boxes[np.zeros_like(places)]),
+        )
+        left = coarse >= _HOPELESS
         one, other, borders = one[left], other[left], borders[left]
         for _ in range(_FINE_STEPS):
             borders = _nearer(one, other, borders, _FINE_GRID)
@@ -291,6 +295,18 @@ def _compared(thumbnails: Bytes, candidates: _Candidates) -> _Links:
     alike = likeness >= SCENE
     ends = candidates.whole[alike], candidates.viewed[alike]
     return _Links(np.minimum(*ends), np.maximum(*ends), likeness[alike])
+
+
+def _coarsely(one: Floats, other: Floats, borders: Floats) -> tuple[Floats, Floats]:
+    """Align pictures at a low resolution; and how much they are alike then."""
+    for _ in range(_COARSE_STEPS):
+        borders = _nearer(one, other, borders, _COARSE_GRID)
+    return borders, _likeness(*_overlap(one, other, borders, _COARSE_GRID))
+
+
+def _better(one: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Of two alignments of each pair the one after which they are more alike."""
+    return np.where((one[1] >= other[1])[:, None, None], one[0], other[0]), np.maximum(one[1], other[1])
 
 
 def _halved(thumbnails: Bytes) -> Floats:
@@ -388,8 +404,8 @@ def _within_reach(borders: Floats) -> Floats:
 def _likeness(one: Floats, other: Floats) -> Floats:
     """Compare aligned pictures: how well their fine structure agrees, or else how little they differ at all.
 
-    Landscapes have the same coarse structure, so that does not count; and a horizon agrees with every other one, so both
-    directions count the same.
+    Landscapes have the same coarse structure, so only differences of neighbours count. Horizons agree with one another:
+    so both directions count the same, and so do regions of strong and of weak contrast.
 
     Args:
         one: P x grid x grid, gray levels.
@@ -398,12 +414,20 @@ def _likeness(one: Floats, other: Floats) -> Floats:
     Returns:
         P, range [0, 1].
     """
-    agreement = sum(_correlation(np.diff(one, axis=axis), np.diff(other, axis=axis)) for axis in (1, 2)) / 2
+    agreement = sum(_correlation(_structure(one, axis), _structure(other, axis)) for axis in (1, 2)) / 2
     difference = np.sqrt(((one - other) ** 2).mean((1, 2)))
     return np.asarray(np.maximum(agreement, 1 - difference / _UNLIKE).clip(0, 1))
 
 
+def _structure(pictures: Floats, axis: int) -> Floats:
+    """Differences of neighbours along an axis, over the contrast around them; skies that fade have none."""
+    slopes = np.diff(pictures, axis=axis)
+    window = pictures.shape[1] // 8 * 2 + 1
+    slopes /= np.sqrt(uniform_filter(slopes**2, (0, window, window), mode="nearest") + _WEAK**2)
+    slopes -= slopes.mean((1, 2), keepdims=True)
+    return slopes
+
+
 def _correlation(one: Floats, other: Floats) -> Floats:
-    """The correlation of differences of pixels, less where they are within rounding."""
     energy, other_energy, both = ((x * y).mean((1, 2)) for x, y in ((one, one), (other, other), (one, other)))
     return np.asarray(both / np.sqrt((energy + _ROUNDING**2) * (other_energy + _ROUNDING**2)))

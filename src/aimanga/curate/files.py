@@ -317,7 +317,7 @@ def _selected(lines: Sequence[Line], options: CurateOptions) -> list[Line]:
 
 
 def _crop_names(lines: Sequence[Line]) -> Mapping[str, str]:
-    """How the crops of each picture are called, less their numbers: without its suffix, where no other has that name."""
+    """How the crops of each picture are called, less number: without its suffix, where no other has that name."""
     stems = {line.name: PurePosixPath(line.name).with_suffix("").as_posix() for line in lines}
     counts = Counter(stem.casefold() for stem in stems.values())
     return {name: stem if counts[stem.casefold()] == 1 else name for name, stem in stems.items()}
