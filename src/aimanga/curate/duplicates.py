@@ -41,7 +41,7 @@ _CROWD = 4  # copies so many might fill the lists of one another
 _PAIRS_AT_ONCE = 256
 _COARSE_GRID, _COARSE_STEPS = 12, 4
 _FINE_GRID, _FINE_STEPS = 32, 6
-_HOPELESS = 0.4  # likeness after the coarse alignment
+_HOPELESS = 0.3  # likeness after the coarse alignment
 
 # Of the alignment. Borders move by 5 % of a side or so: enough to hold them where nothing but noise would move them.
 _NOISE, _MOVE = 2.0, 0.05
