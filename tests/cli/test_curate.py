@@ -11,6 +11,7 @@ from aimanga.curate import Screening
 from tests.conftest import ROOT
 
 PHOTOS = ROOT / "tests" / "photos"
+NAMES = ["books.jpg", "cat.jpg", "chameleon.jpg", "dog.jpg", "gamepad.jpg", "sunflower.jpg"]
 
 
 def test_a_folder(aimanga_cli, tmp_path):
@@ -32,8 +33,9 @@ def test_a_folder(aimanga_cli, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert "0 measured, 6 known in " in result.stdout and "12 crops of 6 pictures" in result.stdout
-    assert "3 files of a former selection removed" in result.stdout
-    assert Image.open(tmp_path / "out" / "crops" / "dog_2.png").size == (128, 128)
+    assert sorted(path.name for path in (tmp_path / "out" / "pictures").iterdir() if path.is_symlink()) == NAMES
+    crops = list((tmp_path / "out" / "crops").glob("dog.jpg_*_128.png"))
+    assert [Image.open(crop).size for crop in crops] == [(128, 128)] * 2
     manifest = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
     assert len(manifest) == 6 and all(json.loads(line)["kept"] for line in manifest)
     assert "max_noise = 3.0" in (tmp_path / "out" / "screening.toml").read_text()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.curate import CurateOptions, curate_files, decide, plan_curation, read_manifest
+from aimanga.curate import CurateOptions, curate_files, decide, opened, plan_curation, read_manifest
 from aimanga.curate.files import JOURNAL
 from aimanga.errors import ResourceError, UsageError
 from tests.conftest import ROOT
@@ -76,11 +76,11 @@ def test_what_is_kept_and_why_the_others_are_not(folder, made):
 
 def test_a_second_run_does_nothing_again(folder, made, tmp_path):
     output = made[0]
-    before = {path: path.stat().st_mtime_ns for path in (output / "pictures").rglob("*")}
+    before = {path: path.stat().st_ctime_ns for path in (output / "pictures").rglob("*")}
     manifest = (output / "manifest.jsonl").read_bytes()
     report = curate(folder, output)
     assert report.decisions.measured == 0 and {record.status for record in report.files} == {"skipped"}
-    assert {path: path.stat().st_mtime_ns for path in (output / "pictures").rglob("*")} == before
+    assert {path: path.stat().st_ctime_ns for path in (output / "pictures").rglob("*")} == before
     assert (output / "manifest.jsonl").read_bytes() == manifest
 
 
@@ -92,9 +92,7 @@ def test_order_and_processes_change_nothing(folder, made, tmp_path):
     # Given one by one the files of subfolders are not mirrored.
     for line in read_manifest(output):
         other = next(known for name, known in mirrored.items() if Path(name).name == line.name)
-        assert replace(line, name="", output=None, key="", reasons=()) == replace(
-            other, name="", output=None, key="", reasons=()
-        )
+        assert replace(line, name="", output=None, reasons=()) == replace(other, name="", output=None, reasons=())
         assert [reason.name for reason in line.reasons] == [reason.name for reason in other.reasons]
 
 
@@ -128,7 +126,8 @@ def test_crops_of_pictures_that_share_a_name(tmp_path):
     save(photos()[1], tmp_path / "in" / "a.bmp")
     save(photos()[2], tmp_path / "in" / "b.png")
     curate_files(tmp_path / "in", tmp_path / "out", crops=128)
-    assert files_in(tmp_path / "out", "crops") == {"a.png_1.png", "a.bmp_1.png", "b_1.png"}
+    made = files_in(tmp_path / "out", "crops")
+    assert {name.split("_")[0] for name in made} == {"a.png", "a.bmp", "b.png"}
 
 
 def test_a_manifest_only(folder, tmp_path):
@@ -162,9 +161,12 @@ def test_thresholds_of_a_file(folder, tmp_path):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"keep": 0}, "--keep 0: a number of pictures, or a share"),
-        ({"keep": 1.5}, "--keep 1.5: a number of pictures, or a share between 0 and 1"),
+        ({"keep": 0}, "--keep 0: at least one picture"),
+        ({"keep": 1.5}, "--keep 150%: a share is above 0 % and at most 100 %"),
+        ({"keep": float("nan")}, "--keep nan%: a share"),
         ({"crops": 0, "per_image": 0}, r"--crops 0: .*; --per-image 0: at least one"),
+        ({"avoid_blur": True}, "--avoid-text: are about the squares that --crops cuts out"),
+        ({"pictures": "symlink"}, "pictures 'symlink': one of copy, link, none"),
         ({"jobs": 0}, "--jobs 0: at least one process"),
     ],
 )
@@ -215,9 +217,64 @@ def test_after_kill_9_the_rest_is_measured(tmp_path):
     process.wait()
     done = journal.read_bytes().count(b"\n")
     planned = plan_curation(tmp_path / "in", tmp_path / "out", CurateOptions())
-    assert decide(planned).measured == 15 - done < 15
+    with opened(planned) as known:
+        assert decide(planned, known).measured == 15 - done < 15
 
 
 def test_the_manifest_is_json_that_any_program_reads(made):
     for line in (made[0] / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
         json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_crops_and_links_together(folder, tmp_path):
+    curate(folder, tmp_path / "out", crops=192, pictures="link", keep=2)
+    assert len(files_in(tmp_path / "out", "crops")) == 2 == len(files_in(tmp_path / "out", "pictures"))
+    curate(folder, tmp_path / "out", keep=2)
+    assert not (tmp_path / "out" / "crops").exists()
+    assert not any(path.is_symlink() for path in (tmp_path / "out" / "pictures").rglob("*"))
+
+
+def test_a_picture_without_a_square_is_not_kept(folder, tmp_path):
+    curate(folder, tmp_path / "out", crops=500, avoid_blur=True)
+    found = why(tmp_path / "out")
+    assert found["sunflower.png"] == ["crops"] and found["cat.png"] == ["crops"]
+    assert all(line.crops for line in read_manifest(tmp_path / "out") if line.kept)
+
+
+@pytest.mark.parametrize("way", ["itself", "link to it", "link in it"])
+def test_sources_are_never_taken_for_results(tmp_path, way):
+    photo = tmp_path / "out" / "pictures" / "a.png"
+    save(photos()[0], photo)
+    given = photo.parent
+    if way == "link to it":
+        given = tmp_path / "photos"
+        given.symlink_to(photo.parent)
+    if way == "link in it":
+        given = tmp_path / "photos"
+        save(photos()[1], given / "b.png")
+        (given / "a.png").symlink_to(photo)
+    for _ in range(2):
+        with pytest.raises(UsageError, match="which curate removes; use another folder"):
+            curate_files(given, tmp_path / "out", keep=1)
+    assert photo.exists()
+
+
+def test_a_manifest_that_is_none_is_said_before_the_work(folder, tmp_path):
+    (tmp_path / "manifest.jsonl").write_text("{}\n")
+    with pytest.raises(UsageError, match=r"manifest\.jsonl, line 1: no line of a manifest: .*; move the file away"):
+        curate(folder, tmp_path)
+    assert not (tmp_path / JOURNAL).exists()
+
+
+def test_two_runs_at_once_are_refused(folder, tmp_path):
+    planned = plan_curation(folder, tmp_path / "out", CurateOptions())
+    with opened(planned), pytest.raises(UsageError, match="another run is writing this"):
+        curate(folder, tmp_path / "out")
+
+
+def test_a_name_that_is_no_unicode(tmp_path):
+    save(photos()[0], tmp_path / "in" / "a\udcff.png")
+    curate_files(tmp_path / "in", tmp_path / "out")
+    assert (tmp_path / "out" / "pictures" / "a\udcff.png").exists()
+    for name in ("manifest.jsonl", "report.html"):
+        (tmp_path / "out" / name).read_text(encoding="utf-8")

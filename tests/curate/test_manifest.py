@@ -14,9 +14,11 @@ from tests.curate.test_screening import NUMBERS
 KEPT = Line(
     "/photos/汉字 \udcff.jpg", "汉字 \udcff.jpg", 800, 600, (), NUMBERS, 18.0, 3, None, None,
     (SavedCrop(Crop(Box(32, 64, 256, 256), 25.5), "crops/a_1.png"), SavedCrop(Crop(Box(0, 320, 256, 256), 12.0), None)),
-    "key 1",
+    4711, 1_700_000_000_000_000_001,
 )  # fmt: skip
-UNREAD = Line("/photos/b.jpg", "b.jpg", 0, 0, (Reason("unreadable", "b.jpg: no"),), None, 0.0, None, None, None, (), "")
+UNREAD = Line(
+    "/photos/b.jpg", "b.jpg", 0, 0, (Reason("unreadable", "b.jpg: no"),), None, 0.0, None, None, None, (), 0, 0
+)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -32,6 +34,7 @@ def test_a_line_is_plain_json():
     assert content["crops"][0] == {"output": "crops/a_1.png", "box": [32, 64, 256, 256], "detail": 25.5}
     assert json.loads(UNREAD.to_json())["why"] == ["b.jpg: no"]
     assert "detail" not in json.loads(UNREAD.to_json())
+    assert KEPT.to_json().isascii()  # lone surrogates are no UTF-8, and would spoil the file for other programs
 
 
 def test_what_is_no_manifest(tmp_path):
@@ -39,6 +42,6 @@ def test_what_is_no_manifest(tmp_path):
         read_manifest(tmp_path)
     path = write_manifest([KEPT], tmp_path)
     for wrong, why in (("{}", "no line of a manifest: 'file'"), ("[", "Expecting value"), ('{"file"', "Expecting")):
-        path.write_text(path.read_text(errors="replace").splitlines()[0] + f"\n{wrong}\n")
+        path.write_text(path.read_text().splitlines()[0] + f"\n{wrong}\n")
         with pytest.raises(UsageError, match=f"manifest.jsonl, line 2: {why}"):
             read_manifest(tmp_path)

@@ -1,6 +1,7 @@
 """What is handed out, and what is taken back."""
 
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 from PIL import Image
 
 from aimanga.curate.crops import Crop
-from aimanga.curate.manifest import Line, SavedCrop, write_manifest
-from aimanga.curate.outputs import check_room, hand_out, take_back
+from aimanga.curate.manifest import Line, SavedCrop, read_manifest, write_manifest
+from aimanga.curate.outputs import check_room, crop_name, hand_out, plan_handout, take_back
 from aimanga.errors import ResourceError
 from aimanga.images import Box, Metadata, Picture, read, write
 from tests.curate.test_screening import NUMBERS
@@ -25,87 +26,166 @@ def sources(tmp_path):
     return folder
 
 
-def line(source, output=None, crops=(), key="a"):
-    saved = tuple(SavedCrop(Crop(Box(*box), 9.0), name) for box, name in crops)
-    return Line(str(source), source.name, 300, 200, (), NUMBERS, 18.0, None, None, output, saved, key)
+def line(source, *, whole=True, crops=()):
+    saved = tuple(SavedCrop(Crop(Box(*box), 9.0), crop_name(source.name, Box(*box))) for box in crops)
+    output = f"pictures/{source.name}" if whole else None
+    state = source.stat()
+    return Line(
+        str(source), source.name, 300, 200, (), NUMBERS, 18.0, None, None, output, saved, state.st_size,
+        state.st_mtime_ns,
+    )  # fmt: skip
 
 
 def out(lines, folder, pictures="copy", **options):
+    """One run after another, as the verb does it."""
     folder.mkdir(exist_ok=True)
-    write_manifest(lines, folder)
-    return hand_out(folder, pictures, max_pixels=2**28, first_page=False, **options)
+    former = read_manifest(folder) if (folder / "manifest.jsonl").exists() else ()
+    handout = plan_handout(former, lines, folder, pictures)
+    take_back(handout, folder)
+    write_manifest(handout.lines, folder)
+    return handout, hand_out(handout, folder, pictures, max_pixels=2**28, first_page=False, **options)
+
+
+def files_in(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {"manifest.jsonl"}
 
 
 def test_copies_are_the_same_bytes_and_time(sources, tmp_path):
     os.utime(sources / "0.png", (1000, 1000))
-    report = out([line(sources / "0.png", "pictures/sub/0.png")], tmp_path / "out")
-    copy = tmp_path / "out" / "pictures" / "sub" / "0.png"
+    _, report = out([line(sources / "0.png")], tmp_path / "out")
+    copy = tmp_path / "out" / "pictures" / "0.png"
     assert report.count("done") == 1
     assert copy.read_bytes() == (sources / "0.png").read_bytes() and copy.stat().st_mtime == 1000
-    assert out([line(sources / "0.png", "pictures/sub/0.png")], tmp_path / "out").count("skipped") == 1
+    inode = copy.stat().st_ino
+    handout, report = out([line(sources / "0.png")], tmp_path / "out")
+    assert handout.remove == () and report.count("skipped") == 1 and copy.stat().st_ino == inode
 
 
-def test_links(sources, tmp_path):
+@pytest.mark.parametrize(("first", "second"), [("copy", "link"), ("link", "copy")])
+def test_links_become_copies_and_copies_links(sources, tmp_path, first, second):
+    result = tmp_path / "out" / "pictures" / "0.png"
+    for pictures in (first, second, second):
+        out([line(sources / "0.png")], tmp_path / "out", pictures)
+        assert result.is_symlink() == (pictures == "link") and result.read_bytes() == (sources / "0.png").read_bytes()
+
+
+def test_a_link_that_leads_nowhere_is_replaced(sources, tmp_path):
     link = tmp_path / "out" / "pictures" / "0.png"
     link.parent.mkdir(parents=True)
     link.symlink_to(tmp_path / "gone")
-    out([line(sources / "0.png", "pictures/0.png")], tmp_path / "out", "link")
+    out([line(sources / "0.png")], tmp_path / "out", "link")
     assert link.is_symlink() and link.resolve() == sources / "0.png"
 
 
 def test_crops_are_the_parts_that_they_say(sources, tmp_path):
-    boxes = [((32, 96, 100, 100), "crops/0_1.png"), ((160, 0, 100, 100), "crops/0_2.png")]
-    out([line(sources / "0.png", crops=boxes)], tmp_path / "out")
+    boxes = [(32, 96, 100, 100), (160, 0, 100, 100)]
+    out([line(sources / "0.png", whole=False, crops=boxes)], tmp_path / "out")
+    assert files_in(tmp_path / "out") == {"crops/0.png_32_96_100.png", "crops/0.png_160_0_100.png"}
     pixels = read(sources / "0.png").pixels
-    np.testing.assert_array_equal(read(tmp_path / "out/crops/0_1.png").pixels, pixels[96:196, 32:132])
-    np.testing.assert_array_equal(read(tmp_path / "out/crops/0_2.png").pixels, pixels[:100, 160:260])
+    for left, top, width, height in boxes:
+        crop = read(tmp_path / "out" / "crops" / f"0.png_{left}_{top}_{width}.png").pixels
+        np.testing.assert_array_equal(crop, pixels[top : top + height, left : left + width])
+
+
+def test_more_crops_and_fewer(sources, tmp_path):
+    boxes = [(0, 0, 64, 64), (64, 64, 64, 64), (128, 0, 64, 64)]
+    times = []
+    for count in (1, 3, 2, 3):
+        out([line(sources / "0.png", whole=False, crops=boxes[:count])], tmp_path / "out")
+        wanted = {f"crops/0.png_{left}_{top}_64.png" for left, top, _, _ in boxes[:count]}
+        assert files_in(tmp_path / "out") == wanted
+        times.append((tmp_path / "out" / "crops" / "0.png_0_0_64.png").stat().st_ctime_ns)
+    assert len(set(times)) == 1  # what is there is not made again
+    (tmp_path / "out" / "crops" / "0.png_64_64_64.png").unlink()
+    _, report = out([line(sources / "0.png", whole=False, crops=boxes)], tmp_path / "out")
+    assert report.count("done") == 1 and len(files_in(tmp_path / "out")) == 3
 
 
 def test_crops_keep_depth_and_transparency_but_not_what_was_said_of_the_whole(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 65536, (200, 300, 3)).astype(np.uint16)
     write(Picture(pixels, pixels[:, :, 0].copy(), metadata=Metadata(xmp=b"<x:xmpmeta/>")), tmp_path / "deep.png")
-    out([line(tmp_path / "deep.png", crops=[((0, 32, 64, 64), "crops/deep_1.png")])], tmp_path / "out")
-    crop = read(tmp_path / "out/crops/deep_1.png")
+    out([line(tmp_path / "deep.png", whole=False, crops=[(0, 32, 64, 64)])], tmp_path / "out")
+    crop = read(tmp_path / "out/crops/deep.png_0_32_64.png")
     np.testing.assert_array_equal(crop.pixels, pixels[32:96, :64])
     np.testing.assert_array_equal(crop.alpha, pixels[32:96, :64, 0])
     assert crop.metadata.xmp is None
 
 
+def test_names_of_crops_fit_and_differ():
+    box = Box(128, 64, 512, 512)
+    assert crop_name("a.jpg", box) == "crops/a.jpg_128_64_512.png"
+    assert crop_name("sub/b/a.jpg", box) == "crops/sub/b/a.jpg_128_64_512.png"
+    names = {crop_name("汉" * 83 + tail, box).rpartition("/")[2] for tail in ("a.png", "b.png")}
+    assert len(names) == 2 and all(len(os.fsencode(name)) <= 255 for name in names)
+
+
 def test_a_picture_that_has_changed_meanwhile_gives_no_crops(sources, tmp_path):
-    changed = replace(line(sources / "0.png", crops=[((0, 0, 64, 64), "crops/0_1.png")]), width=301)
-    report = out([changed, line(sources / "1.png", "pictures/1.png")], tmp_path / "out")
+    changed = replace(line(sources / "0.png", whole=False, crops=[(0, 0, 64, 64)]), modified=1)
+    _, report = out([changed, line(sources / "1.png")], tmp_path / "out")
     assert [record.status for record in report.records] == ["done", "failed"]
     assert "is not the picture any more that was measured" in report.failed[0].error
 
 
 def test_what_a_new_selection_does_not_have_is_taken_back(sources, tmp_path):
     folder = tmp_path / "out"
-    former = [
-        line(sources / "0.png", "pictures/0.png", [((0, 0, 64, 64), "crops/0_1.png")]),
-        line(sources / "1.png", "pictures/1.png", [((0, 0, 64, 64), "crops/1_1.png")]),
-    ]
-    out(former, folder)
+    out([line(sources / f"{n}.png", crops=[(0, 0, 64, 64)]) for n in range(2)], folder)
     (folder / "pictures" / "my own.png").write_bytes(b"x")
-    new = [line(sources / "0.png", "pictures/0.png", [((32, 0, 64, 64), "crops/0_1.png")])]
     # The crop has another place; the second picture is out.
-    assert take_back(former, new, folder) == (3, [])
-    left = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert left == {"pictures/0.png", "pictures/my own.png", "manifest.jsonl"}
-    # Of another picture of the same name everything is old.
-    assert take_back(new, [line(sources / "0.png", "pictures/0.png", key="b")], folder) == (1, [])
+    handout, _ = out([line(sources / "0.png", crops=[(32, 0, 64, 64)])], folder)
+    assert len(handout.remove) == 3 and handout.orphans == ()
+    assert files_in(folder) == {"pictures/0.png", "pictures/my own.png", "crops/0.png_32_0_64.png"}
+    out([], folder)
+    assert files_in(folder) == {"pictures/my own.png"} and not (folder / "crops").exists()
 
 
-def test_the_last_copy_of_a_picture_is_not_taken_back(sources, tmp_path):
-    former = [line(sources / "0.png", "pictures/0.png")]
-    out(former, tmp_path / "out")
+def test_a_picture_that_was_changed_is_copied_again(sources, tmp_path):
+    out([line(sources / "0.png", crops=[(0, 0, 64, 64)])], tmp_path / "out")
+    shutil.copy(sources / "1.png", sources / "0.png")
+    out([line(sources / "0.png", crops=[(0, 0, 64, 64)])], tmp_path / "out")
+    pixels = read(sources / "1.png").pixels
+    np.testing.assert_array_equal(read(tmp_path / "out" / "pictures" / "0.png").pixels, pixels)
+    np.testing.assert_array_equal(read(tmp_path / "out" / "crops" / "0.png_0_0_64.png").pixels, pixels[:64, :64])
+
+
+@pytest.mark.parametrize("loss", ["gone", "truncated"])
+def test_the_last_copy_of_a_picture_is_not_taken_back(sources, tmp_path, loss):
+    before = (sources / "0.png").read_bytes()
+    out([line(sources / "0.png")], tmp_path / "out")
+    if loss == "gone":
+        (sources / "0.png").unlink()
+    else:
+        (sources / "0.png").write_bytes(before[:100])
+    handout, _ = out([], tmp_path / "out")
+    assert handout.orphans == ("pictures/0.png",) and handout.remove == ()
+    assert (tmp_path / "out" / "pictures" / "0.png").read_bytes() == before
+
+
+def test_the_last_copy_does_not_make_room_for_another_picture_of_its_name(sources, tmp_path):
+    before = (sources / "0.png").read_bytes()
+    out([line(sources / "0.png")], tmp_path / "out")
     (sources / "0.png").unlink()
-    assert take_back(former, [], tmp_path / "out") == (0, ["pictures/0.png"])
-    assert (tmp_path / "out" / "pictures" / "0.png").exists()
+    (tmp_path / "other").mkdir()
+    shutil.copy(sources / "1.png", tmp_path / "other" / "0.png")
+    for _ in range(2):  # and is not forgotten by the next run
+        _, report = out([line(tmp_path / "other" / "0.png")], tmp_path / "out")
+        assert len(report.failed) == 1 and "the last copy of another picture; move it away" in report.failed[0].error
+        assert (tmp_path / "out" / "pictures" / "0.png").read_bytes() == before
+
+
+def test_a_file_of_the_users_own_is_neither_a_result_nor_removed(sources, tmp_path):
+    own = tmp_path / "out" / "pictures" / "0.png"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    _, report = out([line(sources / "0.png"), line(sources / "1.png")], tmp_path / "out")
+    assert [record.status for record in report.records] == ["done", "failed"]
+    out([], tmp_path / "out")
+    assert own.read_bytes() == b"mine"
 
 
 def test_a_full_disk_is_known_before(sources, tmp_path, monkeypatch):
-    lines = [line(sources / "0.png", "pictures/0.png", [((0, 0, 1000, 1000), "crops/0_1.png")])]
+    (tmp_path / "out").mkdir()
+    lines = [line(sources / "0.png", crops=[(0, 0, 1000, 1000)])]
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 100_000}))
     with pytest.raises(ResourceError, match=r"about 2 MB are to be written, and 0 MB are free there; make room"):
-        check_room(lines, tmp_path, "copy")
-    check_room([line(sources / "0.png", "pictures/0.png")], tmp_path, "link")
+        check_room(plan_handout((), lines, tmp_path / "out", "copy"), tmp_path)
+    check_room(plan_handout((), [line(sources / "0.png")], tmp_path / "out", "link"), tmp_path)

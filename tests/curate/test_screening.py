@@ -27,6 +27,7 @@ def test_limits_in_words():
     by_name = {limit.option: limit for limit in limits(Screening())}
     assert by_name["min_detail"].failed_by(7.999) == "detail 7.999 is below 8"
     assert by_name["max_noise"].failed_by(4.25) == "noise 4.25 is above 4"
+    assert by_name["max_noise"].failed_by(4.00001) == "noise 4.00001 is above 4"
     assert by_name["min_detail"].failed_by(8) is None and by_name["max_noise"].failed_by(4) is None
     assert all(limit.failed_by(number_of(NUMBERS, limit.measure)) is None for limit in limits(Screening()))
 

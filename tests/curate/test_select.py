@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aimanga.curate.screening import Screening
-from aimanga.curate.select import Candidate, select
+from aimanga.curate.select import Candidate, Reason, select
 from aimanga.errors import UsageError
 from tests.curate.test_screening import NUMBERS
 
@@ -67,6 +67,17 @@ def test_the_best_are_kept():
     assert [name for name, why in reasons(pictures, 3).items() if not why] == ["3", "4", "5"]
     assert reasons(pictures, 3)["flat"] == ["rank"]
     assert sum(not why for why in reasons(pictures, 0.5).values()) == 4  # half of 7, to the even
+
+
+def test_a_share_is_never_none_at_all():
+    pictures = [candidate(f"{n}", detail=10 + n) for n in range(3)]
+    assert sum(not why for why in reasons(pictures, 0.01).values()) == 1
+    assert sum(not why for why in reasons([candidate(f"{n}") for n in range(100)], 0.55).values()) == 55
+
+
+def test_a_picture_with_a_problem_of_its_own():
+    lacking = replace(candidate("a"), problem=Reason("crops", "has no square"))
+    assert reasons([lacking, candidate("b")]) == {"a": ["crops"], "b": []}
 
 
 def test_equals_are_decided_by_name():

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from aimanga.curate.duplicates import SIDE
-from aimanga.curate.measure import measure
-from aimanga.curate.survey import gray_of, measures_of, preview_of, survey_file, survey_key, tiles_of
+from aimanga.curate.measure import Measures, measure
+from aimanga.curate.survey import gray_of, preview_of, survey_file, survey_key, tiles_of
 from aimanga.errors import PictureError
 from aimanga.images import PictureFile
 from tests.conftest import ROOT
@@ -25,7 +25,8 @@ def survey(path, **options):
 
 def test_what_is_measured_comes_back():
     known, measured = survey(PHOTO), measure(PictureFile(PHOTO))
-    found = measures_of(known)
+    assert (known["bytes"], known["modified"]) == (PHOTO.stat().st_size, PHOTO.stat().st_mtime_ns)
+    found = Measures.of(known)
     assert (found.width, found.height) == (512, 512) and isinstance(found.width, int)
     assert found.detail == pytest.approx(measured.measures.detail, abs=1e-5)
     tiles = tiles_of(known)
@@ -38,8 +39,8 @@ def test_what_is_measured_comes_back():
 def test_a_picture_that_is_too_small_has_a_size_alone(tmp_path):
     Image.new("RGB", (40, 900)).save(tmp_path / "icon.png")
     known = survey(tmp_path / "icon.png")
-    assert known == {"width": 40, "height": 900}
-    assert measures_of(known) is None and preview_of(known) is None
+    assert (known["width"], known["height"]) == (40, 900)
+    assert Measures.of(known) is None and preview_of(known) is None
 
 
 def test_limits_are_obeyed():

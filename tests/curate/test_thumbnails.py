@@ -36,6 +36,10 @@ def test_a_narrow_giant_does_not_need_larger_bands():
     assert averages_of(np.zeros((20_000, 20_000), np.uint8)).shape == (312, 312, 1)
 
 
+def test_a_long_strip_stays_small():
+    assert averages_of(np.zeros((100_000, 300), np.uint8)).shape == (12_500, 37, 1)
+
+
 def test_gray_thumbnails_are_area_averages():
     pixels = np.arange(96 * 64, dtype=np.int64).reshape(96, 64, 1) // 25
     thumbnail = gray_thumbnail(pixels.astype(np.uint8), 32)
@@ -54,3 +58,5 @@ def test_previews_are_pictures_of_200_pixels_at_most():
 def test_previews_keep_the_colour_space():
     profile = Image.open(io.BytesIO(preview(averages_of(photos()[0]), b"a profile"))).info["icc_profile"]
     assert profile == b"a profile"
+    long = Image.open(io.BytesIO(preview(averages_of(photos()[0]), b"x" * 100_000)))
+    assert "icc_profile" not in long.info

@@ -82,8 +82,10 @@ class Journal:
             written = 0
             while written < len(line):
                 written += self._file.write(line[written:])
-        except BaseException:
+        except BaseException as error:
             self._file.truncate(offset)  # a line without its end would spoil the next one
+            if isinstance(error, OSError):  # those of writing do not name the file
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
             raise
         self._lines[name] = _Line(key, offset, len(line))
 

@@ -79,7 +79,7 @@ def curate(
 
     from aimanga.batch import ProgressDisplay
     from aimanga.config import load
-    from aimanga.curate import CurateOptions, Screening, changed, decide, plan_curation, run_curation
+    from aimanga.curate import CurateOptions, Screening, changed, decide, opened, plan_curation, run_curation
     from aimanga.errors import UsageError
 
     if copy + link + manifest_only > 1:
@@ -98,7 +98,7 @@ def curate(
     }
     thresholds = Screening() if screening is None else load(Screening, screening)
     thresholds = changed(thresholds, {name: value for name, value in given.items() if value is not None})
-    pictures: Pictures = "link" if link else "none" if manifest_only else "copy"
+    pictures: Pictures | None = "copy" if copy else "link" if link else "none" if manifest_only else None
     options = CurateOptions(
         thresholds, _how_many(keep), crops, per_image, avoid_blur, avoid_text, pictures, max_pixels, first_page
     )
@@ -107,11 +107,12 @@ def curate(
     jobs = jobs or os.cpu_count() or 1
     say(console, f"{counted(len(plan.jobs), 'picture')}, {jobs} at a time")
     say_left_out(console, plan.ignored, plan.subfolders)
-    with ProgressDisplay(console, {}, len(plan.jobs), lines={"failed"}) as display:
-        decisions = decide(plan, jobs=jobs, watcher=display)
-    _say_decisions(console, decisions)
-    with ProgressDisplay(console, {}, decisions.files, lines={"failed"}) as display:
-        result = run_curation(plan, decisions, jobs=jobs, watcher=display)
+    with opened(plan) as known:
+        with ProgressDisplay(console, {}, len(plan.jobs), lines={"failed"}) as display:
+            decisions = decide(plan, known, jobs=jobs, watcher=display)
+        _say_decisions(console, decisions)
+        with ProgressDisplay(console, {}, decisions.files, lines={"failed"}) as display:
+            result = run_curation(plan, decisions, known, jobs=jobs, watcher=display)
     _say_files(console, result, output)
     raise typer.Exit(result.exit_code)
 
@@ -145,6 +146,6 @@ def _say_files(console: "Console", result: "CurateReport", output: Path) -> None
     if result.removed:
         say(console, f"{counted(result.removed, 'file')} of a former selection removed")
     for orphan in result.orphans:
-        say(console, f"stays though it is not kept, since its picture has gone: {output / orphan}")
+        say(console, f"stays, since its picture has gone or changed: {output / orphan}")
     for name in ("manifest.jsonl", "report.html", "screening.toml"):
         say(console, f"written   {output / name}")

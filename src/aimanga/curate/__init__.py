@@ -8,6 +8,7 @@ from aimanga.curate.files import (
     Decisions,
     curate_files,
     decide,
+    opened,
     plan_curation,
     run_curation,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "decide",
     "detail_areas",
     "measure",
+    "opened",
     "plan_curation",
     "read_manifest",
     "run_curation",

@@ -45,7 +45,7 @@ class TileMap:
 
     @property
     def mean(self) -> float:
-        """The detail of the picture, in gray levels a pixel; photos have 3 to 30."""
+        """The detail of the picture, in gray levels a pixel; photos have 5 to 100."""
         return float(self.detail.mean(dtype=np.float64))
 
     def flatness(self, limit: float) -> float:

@@ -1,24 +1,37 @@
 """The verb: measure a folder of photos, decide which are worth learning from, and hand these out."""
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from aimanga.batch import Job, Record, Watcher, gather, journal, plan
+from aimanga.atomic import remove_remains
+from aimanga.batch import Job, Journal, Record, Watcher, gather, journal, plan
 from aimanga.config import load, write_toml
 from aimanga.curate.crops import detail_areas
 from aimanga.curate.duplicates import find_groups
 from aimanga.curate.manifest import MANIFEST, Line, SavedCrop, read_manifest, write_manifest
-from aimanga.curate.outputs import Pictures, check_room, hand_out, take_back
+from aimanga.curate.measure import Measures
+from aimanga.curate.outputs import (
+    CROPS,
+    PICTURES,
+    Pictures,
+    check_room,
+    crop_name,
+    hand_out,
+    plan_handout,
+    take_back,
+)
 from aimanga.curate.report import write_report
 from aimanga.curate.screening import Screening
 from aimanga.curate.select import Candidate, Keep, Reason, select
-from aimanga.curate.survey import Known, gray_of, measures_of, survey_file, survey_key, tiles_of
+from aimanga.curate.survey import Known, gray_of, survey_file, survey_key, tiles_of
 from aimanga.errors import UsageError
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES
 
@@ -37,7 +50,7 @@ class CurateOptions:
     per_image: int = 1
     avoid_blur: bool = False
     avoid_text: bool = False
-    pictures: Pictures = "copy"
+    pictures: Pictures | None = None
     max_pixels: int = MAX_PIXELS
     first_page: bool = False
 
@@ -48,6 +61,7 @@ class CuratePlan:
 
     Attributes:
         jobs: The pictures, and their names relative to the output; sorted.
+        former: The manifest that the folder of the results has.
         ignored: Files of the input folders that are not pictures.
         subfolders: Folders that are left out without recursion.
         output: The folder of the results.
@@ -55,6 +69,7 @@ class CuratePlan:
     """
 
     jobs: tuple[Job, ...]
+    former: tuple[Line, ...]
     ignored: int
     subfolders: int
     output: Path
@@ -140,7 +155,7 @@ def curate_files(
     per_image: int = 1,
     avoid_blur: bool = False,
     avoid_text: bool = False,
-    pictures: Pictures = "copy",
+    pictures: Pictures | None = None,
     recursive: bool = False,
     max_pixels: int = MAX_PIXELS,
     first_page: bool = False,
@@ -165,7 +180,8 @@ def curate_files(
         per_image: At most so many squares of each picture.
         avoid_blur: Cut no squares with a background out of focus.
         avoid_text: Cut no squares with letters.
-        pictures: Whether the kept pictures are copied, linked, or only named in the manifest (`none`).
+        pictures: Whether the kept pictures are copied or linked, or nothing is written but manifest and report
+            (`none`); None for copies, or with `crops` for these alone.
         recursive: Enter subfolders; they are mirrored.
         max_pixels: Refuse larger pictures.
         first_page: Of an animation or a file of several pages take the first one, instead of refusing it.
@@ -184,163 +200,204 @@ def curate_files(
         screening = Screening() if screening is None else load(Screening, Path(screening))
     options = CurateOptions(screening, keep, crops, per_image, avoid_blur, avoid_text, pictures, max_pixels, first_page)
     planned = plan_curation(inputs, output, options, recursive=recursive)
-    decisions = decide(planned, jobs=jobs, watcher=watcher)
-    return run_curation(planned, decisions, jobs=jobs, watcher=watcher)
+    with opened(planned) as known:
+        decisions = decide(planned, known, jobs=jobs, watcher=watcher)
+        return run_curation(planned, decisions, known, jobs=jobs, watcher=watcher)
 
 
 def plan_curation(
     inputs: str | Path | Sequence[str | Path], output: str | Path, options: CurateOptions, *, recursive: bool = False
 ) -> CuratePlan:
     """Find the pictures that `curate_files` would look at; arguments and errors as there. Nothing is written."""
+    problems = _contradictions(options)
+    if problems:
+        raise UsageError("; ".join(problems))
+    given = sorted({Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)}, key=Path.absolute)
+    output = Path(output)
+    for path in (output, *(output / name for name in (PICTURES, CROPS))):
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path}: the results need a folder, and this is a file")
+    if any(path.is_dir() and path.resolve() == output.resolve() for path in given):
+        raise UsageError(f"{output}: the results need a folder of their own")
+    inside = [(output / name).resolve() for name in (PICTURES, CROPS)]
+
+    def is_result(path: Path) -> bool:
+        return any(folder == path or folder in path.parents for folder in inside)
+
+    for path in given:
+        if is_result(path.resolve()):
+            raise UsageError(f"{path}: lies where the results of {output} go, which curate removes; use another folder")
+    # `plan` looks after names that collide; the folder of these names never comes to be.
+    base = output / ".names"
+    found = plan(given, base, suffixes=READABLE_SUFFIXES, result_name=lambda source: source.name, recursive=recursive)
+    jobs = []
+    for job in found.jobs:
+        here = job.source.parent.resolve()  # of a link, where it lies itself
+        if is_result(job.source.resolve()) and not is_result(here):
+            raise UsageError(f"{job.source}: links to a result in {output}, which curate removes; use another folder")
+        if output.resolve() not in (here, *here.parents) or job.source in given:
+            jobs.append(Job(job.source, job.target.relative_to(base)))
+    if not jobs:
+        raise UsageError(f"no pictures found in {', '.join(map(str, given))}, beside the results")
+    jobs.sort(key=lambda job: job.target)
+    former = read_manifest(output) if (output / MANIFEST).exists() else ()
+    return CuratePlan(tuple(jobs), former, found.ignored, found.subfolders, output, options)
+
+
+def _contradictions(options: CurateOptions) -> list[str]:
     problems = []
-    if (options.keep is not None and options.keep <= 0) or (isinstance(options.keep, float) and options.keep > 1):
-        problems.append(f"--keep {options.keep}: a number of pictures, or a share between 0 and 1")
+    keep = options.keep
+    if isinstance(keep, float) and not 0 < keep <= 1:
+        problems.append(f"--keep {100 * keep:g}%: a share is above 0 % and at most 100 %")
+    if isinstance(keep, int) and keep < 1:
+        problems.append(f"--keep {keep}: at least one picture")
     if options.crops is not None and options.crops < 1:
         problems.append(f"--crops {options.crops}: the side of a square in pixels")
     if options.per_image < 1:
         problems.append(f"--per-image {options.per_image}: at least one square of each picture")
-    if problems:
-        raise UsageError("; ".join(problems))
-    given = [Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    output = Path(output)
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output}: the results need a folder, and this is a file")
-    if any(path.is_dir() and path.resolve() == output.resolve() for path in given):
-        raise UsageError(f"{output}: the results need a folder of their own")
-    # A single file's output may be the result itself; here it is always a folder, whatever its name.
-    base = output if not output.suffix or output.is_dir() else output / "pictures"
-    found = plan(given, base, suffixes=READABLE_SUFFIXES, result_name=lambda source: source.name, recursive=recursive)
-    jobs = sorted((Job(job.source, job.target.relative_to(base)) for job in found.jobs), key=lambda job: job.target)
-    return CuratePlan(tuple(jobs), found.ignored, found.subfolders, output, options)
+    if options.crops is None and (options.per_image > 1 or options.avoid_blur or options.avoid_text):
+        problems.append("--per-image, --avoid-blur, --avoid-text: are about the squares that --crops cuts out")
+    if options.pictures not in (None, "copy", "link", "none"):
+        problems.append(f"pictures {options.pictures!r}: one of copy, link, none")
+    return problems
 
 
-def decide(planned: CuratePlan, *, jobs: int = 1, watcher: Watcher | None = None) -> Decisions:
+@contextmanager
+def opened(planned: CuratePlan) -> Iterator[Journal]:
+    """Open what is known of the pictures of a plan; one run at a time has it.
+
+    Raises:
+        UsageError: Another run has it.
+    """
+    planned.output.mkdir(parents=True, exist_ok=True)
+    remove_remains(planned.output)
+    with journal(planned.output / JOURNAL) as known:
+        yield known
+
+
+def decide(planned: CuratePlan, known: Journal, *, jobs: int = 1, watcher: Watcher | None = None) -> Decisions:
     """Measure the pictures and decide; arguments and errors as for `curate_files`. Only the measures are written."""
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least one process is needed")
-    options, output = planned.options, planned.output
-    output.mkdir(parents=True, exist_ok=True)
-    with journal(output / JOURNAL) as known:
-        batch = gather(
-            partial(survey_file, max_pixels=options.max_pixels, first_page=options.first_page),
-            [job.source for job in planned.jobs],
-            known,
-            key=partial(survey_key, max_pixels=options.max_pixels, first_page=options.first_page),
-            workers=jobs,
-            watcher=watcher,
-        )
-        lines, grays = [], []
-        for job, record in zip(planned.jobs, batch.records, strict=True):
-            name = job.target.as_posix()
-            if record.error is not None:
-                lines.append(_unread(job.source, name, record.error))
-                continue
-            values = known.values(job.source)
-            lines.append(_read(job.source, name, values, known.key(job.source)))
-            if "gray" in values:
-                grays.append(gray_of(values))
-        lines = _grouped(lines, grays)
-        lines = _selected(lines, options)
-        names = _crop_names(lines)
-        lines = [
-            _with_outputs(line, names[line.name], options, known.values(Path(line.file))) if line.kept else line
-            for line in lines
-        ]
-    return Decisions(tuple(lines), batch.count("done"), batch.seconds)
+    options = planned.options
+    batch = gather(
+        partial(survey_file, max_pixels=options.max_pixels, first_page=options.first_page),
+        [job.source for job in planned.jobs],
+        known,
+        key=partial(survey_key, max_pixels=options.max_pixels, first_page=options.first_page),
+        workers=jobs,
+        watcher=watcher,
+    )
+    lines, grays = [], []
+    for job, record in zip(planned.jobs, batch.records, strict=True):
+        name = job.target.as_posix()
+        if record.error is not None:
+            lines.append(_unread(job.source, name, record.error))
+            continue
+        values = known.values(job.source)
+        line = _read(job.source, name, values)
+        if line.measures is not None:
+            grays.append(gray_of(values))
+            if options.crops is not None:
+                line = replace(line, crops=_crops(line, options, values))
+        lines.append(line)
+    lines = _selected(_grouped(lines, grays), options)
+    return Decisions(tuple(_with_outputs(line, options) for line in lines), batch.count("done"), batch.seconds)
 
 
 def run_curation(
-    planned: CuratePlan, decisions: Decisions, *, jobs: int = 1, watcher: Watcher | None = None
+    planned: CuratePlan, decisions: Decisions, known: Journal, *, jobs: int = 1, watcher: Watcher | None = None
 ) -> CurateReport:
     """Hand out what was decided; arguments and errors as for `curate_files`."""
+    begin = time.perf_counter()
     options, output = planned.options, planned.output
-    check_room(decisions.lines, output, options.pictures)
-    former = read_manifest(output) if (output / MANIFEST).exists() else ()
-    removed, orphans = take_back(former, decisions.lines, output)
+    pictures = options.pictures or "copy"
+    handout = plan_handout(planned.former, decisions.lines, output, pictures)
+    check_room(handout, output)
     write_toml(options.screening, output / SCREENING, "The thresholds of this screening: a start for others.")
-    write_manifest(decisions.lines, output)
+    take_back(handout, output)
+    write_manifest(handout.lines, output)
     files = hand_out(
+        handout,
         output,
-        options.pictures,
+        pictures,
         max_pixels=options.max_pixels,
         first_page=options.first_page,
         jobs=jobs,
         watcher=watcher,
     )
-    with journal(output / JOURNAL) as known:
-        write_report(output / REPORT, decisions.lines, known, options.screening)
-    return CurateReport(decisions, files.records, removed, tuple(orphans), decisions.seconds + files.seconds)
+    write_report(output / REPORT, handout.lines, known, options.screening)
+    seconds = decisions.seconds + time.perf_counter() - begin
+    return CurateReport(
+        replace(decisions, lines=handout.lines), files.records, len(handout.remove), handout.orphans, seconds
+    )
 
 
 def _unread(source: Path, name: str, error: str) -> Line:
     reasons = (Reason(UNREADABLE, error),)
-    return Line(str(source.absolute()), name, 0, 0, reasons, None, 0.0, None, None, None, (), "")
+    return Line(str(source.absolute()), name, 0, 0, reasons, None, 0.0, None, None, None, (), 0, 0)
 
 
-def _read(source: Path, name: str, known: Known, key: str) -> Line:
-    measures = measures_of(known)
+def _read(source: Path, name: str, values: Known) -> Line:
     line = Line(
         file=str(source.absolute()),
         name=name,
-        width=known["width"],
-        height=known["height"],
+        width=values["width"],
+        height=values["height"],
         reasons=(),
-        measures=measures,
+        measures=Measures.of(values),
         merit=0.0,
         group=None,
         scene=None,
         output=None,
         crops=(),
-        key=key,
+        bytes=values["bytes"],
+        modified=values["modified"],
     )
     return replace(line, merit=_candidate(line).merit)
 
 
-def _candidate(line: Line) -> Candidate:
-    return Candidate(line.name, line.width, line.height, line.measures, line.group, line.scene)
+def _candidate(line: Line, problem: Reason | None = None) -> Candidate:
+    return Candidate(line.name, line.width, line.height, line.measures, line.group, line.scene, problem)
 
 
 def _grouped(lines: Sequence[Line], grays: Sequence[npt.NDArray[np.uint8]]) -> list[Line]:
     """The lines with their groups of near-duplicates and their scenes; a thumbnail for each that has measures."""
-    found = find_groups(np.stack(grays)) if grays else ()
-    measured = iter(found)
+    measured = iter(find_groups(np.stack(grays)) if grays else ())
     return [line if line.measures is None else replace(line, **next(measured)) for line in lines]
 
 
 def _selected(lines: Sequence[Line], options: CurateOptions) -> list[Line]:
-    screening = options.screening
-    if options.crops is not None:
-        screening = screening.replaced(min_side=max(screening.min_side, options.crops))
-    readable = [line for line in lines if not line.reasons]
-    reasons = iter(select([_candidate(line) for line in readable], screening, options.keep))
+    candidates = []
+    for line in lines:
+        if not line.reasons:
+            lacking = options.crops is not None and line.measures is not None and not line.crops
+            problem = Reason("crops", f"has no square of {options.crops} pixels to cut out") if lacking else None
+            candidates.append(_candidate(line, problem))
+    reasons = iter(select(candidates, options.screening, options.keep))
     return [line if line.reasons else replace(line, reasons=next(reasons)) for line in lines]
 
 
-def _crop_names(lines: Sequence[Line]) -> Mapping[str, str]:
-    """How the crops of each picture are called, less number: without its suffix, where no other has that name."""
-    stems = {line.name: PurePosixPath(line.name).with_suffix("").as_posix() for line in lines}
-    counts = Counter(stem.casefold() for stem in stems.values())
-    return {name: stem if counts[stem.casefold()] == 1 else name for name, stem in stems.items()}
+def _crops(line: Line, options: CurateOptions, values: Known) -> tuple[SavedCrop, ...]:
+    found = detail_areas(
+        tiles_of(values),
+        line.width,
+        line.height,
+        options.crops or 0,
+        options.per_image,
+        avoid_blur=options.avoid_blur,
+        avoid_text=options.avoid_text,
+    )
+    return tuple(SavedCrop(crop, None) for crop in found)
 
 
-def _with_outputs(line: Line, crop_name: str, options: CurateOptions, known: Known) -> Line:
-    """The line of a picture that is kept, with what is to be made of it."""
-    crops: tuple[SavedCrop, ...] = ()
-    if options.crops is not None:
-        found = detail_areas(
-            tiles_of(known),
-            line.width,
-            line.height,
-            options.crops,
-            options.per_image,
-            avoid_blur=options.avoid_blur,
-            avoid_text=options.avoid_text,
-        )
-        written = options.pictures != "none"
-        crops = tuple(
-            SavedCrop(crop, f"crops/{crop_name}_{number}.png" if written else None)
-            for number, crop in enumerate(found, 1)
-        )
-    # Where there are crops, they are what is learned from; a second copy of everything would be of no use.
-    whole = options.crops is None and options.pictures != "none"
-    return replace(line, output=f"pictures/{line.name}" if whole else None, crops=crops)
+def _with_outputs(line: Line, options: CurateOptions) -> Line:
+    """The line with what is to be made of it: nothing, where the picture is not kept."""
+    if not line.kept:
+        return replace(line, crops=())
+    if options.pictures == "none":
+        return line
+    # Where there are crops, they are what is learned from; a copy of everything as well has to be asked for.
+    whole = options.crops is None or options.pictures is not None
+    crops = tuple(SavedCrop(saved.crop, crop_name(line.name, saved.crop.box)) for saved in line.crops)
+    return replace(line, output=f"{PICTURES}/{line.name}" if whole else None, crops=crops)

@@ -1,8 +1,8 @@
 """The manifest of a screening: a line of JSON for every picture, with its scores, the decision, and the reasons."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ class Line:
         scene: The number of its scene, where several pictures show it.
         output: Its copy or link, relative to the manifest's folder.
         crops: Its detail areas.
-        key: What the file was when it was measured.
+        bytes: Size of the file when it was measured; 0 where it cannot be read.
+        modified: When it was last modified then, in nanoseconds; likewise.
     """
 
     file: str
@@ -59,7 +60,8 @@ class Line:
     scene: int | None
     output: str | None
     crops: tuple[SavedCrop, ...]
-    key: str
+    bytes: int
+    modified: int
 
     @property
     def kept(self) -> bool:
@@ -92,9 +94,11 @@ class Line:
                 {"output": saved.output, "box": list(asdict(saved.crop.box).values()), "detail": saved.crop.detail}
                 for saved in self.crops
             ],
-            "key": self.key,
+            "bytes": self.bytes,
+            "modified": self.modified,
         }
-        return json.dumps(content, ensure_ascii=False)
+        # In ASCII: a name that is not valid Unicode has lone surrogates, and programs read their escapes.
+        return json.dumps(content)
 
     @classmethod
     def from_json(cls, line: str) -> "Line":
@@ -111,7 +115,7 @@ class Line:
                 width=content["width"],
                 height=content["height"],
                 reasons=tuple(map(Reason, content["reasons"], content["why"])),
-                measures=_measures_of(content),
+                measures=Measures.of(content),
                 merit=content["merit"],
                 group=content["group"],
                 scene=content["scene"],
@@ -119,15 +123,11 @@ class Line:
                 crops=tuple(
                     SavedCrop(Crop(Box(*crop["box"]), crop["detail"]), crop["output"]) for crop in content["crops"]
                 ),
-                key=content["key"],
+                bytes=content["bytes"],
+                modified=content["modified"],
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"no line of a manifest: {error}") from error
-
-
-def _measures_of(content: Mapping[str, Any]) -> Measures | None:
-    names = [field.name for field in fields(Measures)]
-    return Measures(**{name: content[name] for name in names}) if "detail" in content else None
 
 
 def read_manifest(folder: Path) -> tuple[Line, ...]:
@@ -142,20 +142,22 @@ def read_manifest(folder: Path) -> tuple[Line, ...]:
     path = folder / MANIFEST
     found = []
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+        with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 try:
                     found.append(Line.from_json(line))
                 except ValueError as error:
-                    raise UsageError(f"{path}, line {number}: {error}") from error
+                    raise UsageError(f"{path}, line {number}: {error}; move the file away") from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: {error}; move the file away") from error
     return tuple(found)
 
 
 def write_manifest(lines: Iterable[Line], folder: Path) -> Path:
     """Write the manifest of a folder, replacing a former one; return its path."""
     path = folder / MANIFEST
-    with replacing(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+    with replacing(path) as part, part.open("w", encoding="ascii", newline="\n") as file:
         file.writelines(line.to_json() + "\n" for line in lines)
     return path

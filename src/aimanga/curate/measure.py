@@ -1,6 +1,8 @@
 """All that is measured of a picture, in one reading of its rows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +54,15 @@ class Measures:
     clipping: float
     colourfulness: float
     text: float
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Measures | None":
+        """The numbers among others in a mapping, as JSON has them; None where a picture was too small for any.
+
+        Raises:
+            KeyError: Some are missing.
+        """
+        return cls(**{field.name: content[field.name] for field in fields(cls)}) if "detail" in content else None
 
 
 @dataclass(frozen=True, eq=False)

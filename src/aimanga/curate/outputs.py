@@ -1,50 +1,145 @@
-"""Hand out what is kept: copies, links, crops; and take back what a former selection had handed out."""
+"""Hand out what is kept: copies, links, crops; and take back what a former selection had handed out.
 
+What lies in the folder is judged by what it is: a copy has the size and the time of its source, a link leads there, a
+crop has the time of its source, and its place in its name. Only files that the former manifest names are ever removed,
+and of these none whose picture is not there any more as it was.
+"""
+
+import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
 from aimanga.atomic import replacing
-from aimanga.batch import Detail, Job, Report, Tick, Watcher, run
+from aimanga.batch import Detail, Job, Record, Report, Tick, Watcher, run
 from aimanga.curate.manifest import MANIFEST, Line, read_manifest
 from aimanga.errors import PictureError, ResourceError
-from aimanga.images import Canvas, Metadata, PictureFile, write
+from aimanga.images import Box, Canvas, Metadata, PictureFile, write
 
-# Photos take 2 of the 3 bytes a pixel that they have, as PNG.
-_BYTES_A_PIXEL = 2
+PICTURES, CROPS = "pictures", "crops"
+"""The folders of the results."""
 
 Pictures = Literal["copy", "link", "none"]
-"""What becomes of the pictures that are kept: copied, linked, or only named in the manifest."""
+"""What becomes of the pictures that are kept: copied, linked, or only named in the manifest, crops included."""
+
+# File systems allow 255 bytes; the suffixes and the place of a crop need some.
+_LONGEST_NAME = 200
 
 
-def check_room(lines: Iterable[Line], folder: Path, pictures: Pictures) -> None:
-    """See that the disk has room for what a manifest names and is not there yet.
+@dataclass(frozen=True)
+class Handout:
+    """What is to be done so that a folder holds what its manifest names, and nothing of a former one.
+
+    Attributes:
+        lines: The manifest, less the results that cannot be made: what it names, the next run may replace.
+        copies: The pictures to be copied or linked; those that are there are among them.
+        crops: A job for each picture with crops; its target is one that is missing, where one is.
+        remove: Files of the former manifest, and what is out of date.
+        orphans: Files of the former manifest that stay, since their pictures have gone or changed.
+        blocked: What cannot be made, since something else lies there.
+        needed: Bytes that will be written, about, less those that become free.
+    """
+
+    lines: tuple[Line, ...]
+    copies: tuple[Job, ...]
+    crops: tuple[Job, ...]
+    remove: tuple[Path, ...]
+    orphans: tuple[str, ...]
+    blocked: tuple[Record, ...]
+    needed: int
+
+
+def crop_name(name: str, box: Box) -> str:
+    """Where a crop lies, relative to the manifest's folder: its name tells its left, top and side."""
+    folder, _, file = name.rpartition("/")
+    encoded = os.fsencode(file)
+    if len(encoded) > _LONGEST_NAME:
+        digest = hashlib.sha256(encoded).hexdigest()[:12]
+        file = f"{os.fsdecode(encoded[: _LONGEST_NAME - 20])}-{digest}"
+    return "/".join(part for part in (CROPS, folder, f"{file}_{box.left}_{box.top}_{box.width}.png") if part)
+
+
+def plan_handout(former: Iterable[Line], lines: Sequence[Line], folder: Path, pictures: Pictures) -> Handout:
+    """Compare a folder with the manifest that it is to have. Nothing is written.
+
+    Args:
+        former: The manifest that it had.
+        lines: The manifest that it is to have.
+        folder: The folder of both.
+        pictures: How the pictures with an output get there.
+    """
+    origins = {output: line for line in former for output in line.outputs}
+    wanted = {output: line for line in lines for output in line.outputs}
+    remove, orphans, blocked = [], [], []
+    for output, line in origins.items():
+        path = folder / output
+        if output in wanted or not os.path.lexists(path):
+            continue
+        if path.is_symlink() or _is_intact(line, path):
+            remove.append(path)
+        else:
+            orphans.append(output)
+    needed, made, copies, crops = 0, [], [], []
+    for line in lines:
+        missing = []
+        for output in line.outputs:
+            path = folder / output
+            if _is_made(path, line, output == line.output, pictures):
+                continue
+            if os.path.lexists(path):
+                if _may_be_replaced(path, line, origins.get(output)):
+                    remove.append(path)
+                else:
+                    blocked.append(_blocked(line, path))
+                    continue
+            missing.append(output)
+            needed += _bytes_of(line, output, pictures)
+        stopped = {record.output for record in blocked if record.file == Path(line.file)}
+        line = _without(line, {output for output in line.outputs if folder / output in stopped})
+        made.append(line)
+        if line.output:
+            copies.append(Job(Path(line.file), folder / line.output))
+        parts = [saved.output for saved in line.crops if saved.output]
+        if parts:
+            target = next((output for output in parts if output in missing), parts[0])
+            crops.append(Job(Path(line.file), folder / target))
+    freed = sum(os.lstat(path).st_size for path in remove)
+    return Handout(
+        tuple(made), tuple(copies), tuple(crops), tuple(remove), tuple(orphans), tuple(blocked), needed - freed
+    )
+
+
+def check_room(handout: Handout, folder: Path) -> None:
+    """See that the disk has room for a handout.
 
     Raises:
         ResourceError: It has not.
     """
-    needed = 0
-    for line in lines:
-        if line.output and pictures == "copy" and not os.path.exists(folder / line.output):  # noqa: PTH110
-            with suppress(OSError):  # a picture that has gone is said when it is its turn
-                needed += os.stat(line.file).st_size  # noqa: PTH116
-        for saved in line.crops:
-            if saved.output and not (folder / saved.output).exists():
-                needed += _BYTES_A_PIXEL * saved.crop.box.width * saved.crop.box.height
     free = shutil.disk_usage(folder).free
-    if needed > free:
+    if handout.needed > free:
         raise ResourceError(
-            f"{folder}: about {needed / 1e6:.0f} MB are to be written, and {free / 1e6:.0f} MB are free there; "
+            f"{folder}: about {handout.needed / 1e6:.0f} MB are to be written, and {free / 1e6:.0f} MB are free there; "
             "make room, keep fewer, or use --link or --manifest-only"
         )
 
 
+def take_back(handout: Handout, folder: Path) -> None:
+    """Remove what is to be removed, and the folders that are empty then."""
+    for path in handout.remove:
+        path.unlink()
+    for above in sorted({parent for path in handout.remove for parent in path.parents}, reverse=True):
+        if folder in above.parents:
+            with suppress(OSError):  # it is not empty
+                above.rmdir()
+
+
 def hand_out(
+    handout: Handout,
     folder: Path,
     pictures: Pictures,
     *,
@@ -53,67 +148,78 @@ def hand_out(
     jobs: int = 1,
     watcher: Watcher | None = None,
 ) -> Report:
-    """Make the files that a manifest names; what is there already is not made again.
+    """Make the files of a handout; what is there already is not made again. The manifest lies in the folder.
 
     Args:
+        handout: What to make.
         folder: The folder of the manifest.
-        pictures: How the pictures with an output get there.
+        pictures: How pictures get there.
         max_pixels: As when they were measured.
         first_page: Likewise.
         jobs: Number of processes.
         watcher: Told how it goes on.
 
     Returns:
-        A record for each file; of crops, for the first one of each picture.
+        A record for each copy or link, and one for all crops of a picture.
 
     Raises:
         OSError: A folder cannot be written.
     """
-    lines = read_manifest(folder)
-    copies = [Job(Path(line.file), folder / line.output) for line in lines if line.output]
-    crops = [Job(Path(line.file), target) for target, line in _by_first_crop(lines, folder).items()]
     stamp = (folder / MANIFEST).stat().st_mtime_ns
     cut = partial(_cut, folder, stamp, max_pixels=max_pixels, first_page=first_page)
     reports = [
-        run(_link if pictures == "link" else _copy, copies, workers=jobs, watcher=watcher),
-        run(cut, crops, workers=jobs, watcher=watcher),
+        run(_link if pictures == "link" else _copy, handout.copies, workers=jobs, watcher=watcher),
+        run(cut, handout.crops, workers=jobs, watcher=watcher),
     ]
     records = tuple(record for report in reports for record in report.records)
-    return Report(records, 0, sum(report.seconds for report in reports))
+    return Report((*records, *handout.blocked), 0, sum(report.seconds for report in reports))
 
 
-def take_back(former: Iterable[Line], lines: Iterable[Line], folder: Path) -> tuple[int, list[str]]:
-    """Remove the files of a former manifest that the new one does not name, or that were made of another picture.
-
-    A file whose source has gone stays: it may be the last copy.
-
-    Args:
-        former: The manifest that was.
-        lines: The manifest that will be.
-        folder: The folder of both.
-
-    Returns:
-        How many were removed, and the outputs that stay though nothing names them.
-    """
-    wanted = {output: _origin(line, output) for line in lines for output in line.outputs}
-    removed, orphans = 0, []
-    for line in former:
-        for output in line.outputs:
-            path = folder / output
-            if wanted.get(output) == _origin(line, output) or not (path.is_symlink() or path.exists()):
-                continue
-            if output not in wanted and not os.path.exists(line.file):  # noqa: PTH110
-                orphans.append(output)
-                continue
-            path.unlink()
-            removed += 1
-    return removed, orphans
+def _is_made(path: Path, line: Line, whole: bool, pictures: Pictures) -> bool:
+    """Whether a file is what a manifest wants there."""
+    if whole and pictures == "link":
+        return path.is_symlink() and os.readlink(path) == line.file and os.path.exists(path)  # noqa: PTH110, PTH115
+    if path.is_symlink() or not os.path.isfile(path):  # noqa: PTH113
+        return False
+    state = os.lstat(path)
+    return state.st_mtime_ns == line.modified and (not whole or state.st_size == line.bytes)
 
 
-def _origin(line: Line, output: str) -> tuple[object, ...]:
-    """What a file is made of."""
-    boxes = [saved.crop.box for saved in line.crops if saved.output == output]
-    return line.file, line.key, *boxes
+def _may_be_replaced(path: Path, line: Line, former: Line | None) -> bool:
+    """Whether what lies in the place of a result is a former one of which nothing is lost."""
+    if path.is_symlink():
+        return True
+    if former is None or not path.is_file():
+        return False
+    # The same picture, changed since then, is replaced by what it is now.
+    return former.file == line.file or _is_intact(former, path)
+
+
+def _is_intact(line: Line, path: Path) -> bool:
+    """Whether the picture of a former result is there as it was, somewhere else."""
+    try:
+        state = os.stat(line.file)  # noqa: PTH116
+        same = os.path.samefile(line.file, path)  # noqa: PTH121
+    except OSError:
+        return False
+    return (state.st_size, state.st_mtime_ns) == (line.bytes, line.modified) and not same
+
+
+def _without(line: Line, outputs: Collection[str]) -> Line:
+    crops = (replace(saved, output=None) if saved.output in outputs else saved for saved in line.crops)
+    return replace(line, output=None if line.output in outputs else line.output, crops=tuple(crops))
+
+
+def _blocked(line: Line, path: Path) -> Record:
+    reason = f"{path}: lies where a result is to go, and is none, or the last copy of another picture; move it away"
+    return Record(Path(line.file), path, "failed", error=reason)
+
+
+def _bytes_of(line: Line, output: str, pictures: Pictures) -> int:
+    if output == line.output:
+        return line.bytes if pictures == "copy" else 0
+    # Photos take 2 of the 3 bytes a pixel that they have, as PNG.
+    return sum(2 * saved.crop.box.width * saved.crop.box.height for saved in line.crops if saved.output == output)
 
 
 def _copy(source: Path, target: Path, tick: Tick) -> Mapping[str, Detail]:
@@ -124,7 +230,6 @@ def _copy(source: Path, target: Path, tick: Tick) -> Mapping[str, Detail]:
 
 
 def _link(source: Path, target: Path, tick: Tick) -> Mapping[str, Detail]:
-    target.unlink(missing_ok=True)  # a link whose picture had gone
     target.symlink_to(source)
     return {}
 
@@ -132,34 +237,34 @@ def _link(source: Path, target: Path, tick: Tick) -> Mapping[str, Detail]:
 def _cut(
     folder: Path, stamp: int, source: Path, target: Path, tick: Tick, *, max_pixels: int, first_page: bool
 ) -> Mapping[str, Detail]:
-    """Cut the crops of a picture in one reading of its rows, and write the first one last: it stands for all."""
-    line = _lines_by_first_crop(folder, stamp)[target]
+    """Cut the missing crops of a picture in one reading of its rows, and write the one that stands for all last."""
+    line = _lines_by_crop(folder, stamp)[target]
+    state = source.stat()
+    if (state.st_size, state.st_mtime_ns) != (line.bytes, line.modified):
+        raise PictureError(f"{source}: is not the picture any more that was measured; run the same again")
     picture = PictureFile(source, max_pixels=max_pixels, first_page=first_page)
-    header = picture.header
-    if (header.width, header.height) != (line.width, line.height):
-        raise PictureError(f"{source}: is not the picture any more that was measured")
-    boxes = [saved.crop.box for saved in line.crops]
+    places = {folder / saved.output: saved.crop.box for saved in line.crops if saved.output}
+    boxes = {path: box for path, box in places.items() if path == target or not os.path.lexists(path)}
     # What EXIF says is about the whole picture.
-    canvases = [Canvas(replace(header, width=box.width, height=box.height, metadata=Metadata())) for box in boxes]
+    canvases = {
+        path: Canvas(replace(picture.header, width=box.width, height=box.height, metadata=Metadata()))
+        for path, box in boxes.items()
+    }
     top = 0
     for band in picture.bands(64):
-        for box, canvas in zip(boxes, canvases, strict=True):
+        for path, box in boxes.items():
             rows = slice(max(0, box.top - top), max(0, box.top + box.height - top))
-            canvas.write(band[rows, box.left : box.left + box.width])
+            canvases[path].write(band[rows, box.left : box.left + box.width])
         top += len(band)
-        if top >= max(box.top + box.height for box in boxes):
+        if top >= max(box.top + box.height for box in boxes.values()):
             break
-    for saved, canvas in reversed(list(zip(line.crops, canvases, strict=True))):
-        if saved.output:
-            write(canvas.picture(), folder / saved.output)
+    for path in sorted(boxes, key=lambda path: path == target):
+        write(canvases[path].picture(), path)
+        os.utime(path, ns=(state.st_atime_ns, line.modified))
     return {}
 
 
 @lru_cache(maxsize=1)
-def _lines_by_first_crop(folder: Path, stamp: int) -> Mapping[Path, Line]:
+def _lines_by_crop(folder: Path, stamp: int) -> Mapping[Path, Line]:
     """The lines of a manifest, read once a process; `stamp` tells one manifest from another."""
-    return _by_first_crop(read_manifest(folder), folder)
-
-
-def _by_first_crop(lines: Iterable[Line], folder: Path) -> dict[Path, Line]:
-    return {folder / line.crops[0].output: line for line in lines if line.crops and line.crops[0].output}
+    return {folder / output: line for line in read_manifest(folder) for output in line.outputs if output != line.output}

@@ -70,9 +70,12 @@ class Limit:
 
     def failed_by(self, number: float) -> str | None:
         """What is wrong with a number, in words; None where it passes."""
-        if number > self.value if self.upper else number < self.value:
-            return f"{self.measure} {number:.4g} is {'above' if self.upper else 'below'} {self.value:g}"
-        return None
+        if number <= self.value if self.upper else number >= self.value:
+            return None
+        shown = f"{number:.4g}"
+        if float(shown) == self.value or number >= 1000:  # as many digits as it takes
+            shown = f"{number:.8g}"
+        return f"{self.measure} {shown} is {'above' if self.upper else 'below'} {self.value:g}"
 
 
 def limits(screening: Screening) -> Iterator[Limit]:

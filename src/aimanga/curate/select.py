@@ -24,6 +24,7 @@ class Candidate:
         measures: None where it is too small to be measured.
         group: The number of its group of near-duplicates; None where it has none.
         scene: Likewise, of pictures of one scene.
+        problem: Why it is out whatever it measures: it has no crop of the wanted kind, say.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Candidate:
     measures: Measures | None
     group: int | None = None
     scene: int | None = None
+    problem: "Reason | None" = None
 
     @property
     def merit(self) -> float:
@@ -45,7 +47,7 @@ class Reason:
 
     Attributes:
         name: A number of `Measures` that is beyond its threshold; or `side`, `duplicate`, `scene`, `rank`,
-            `unreadable`.
+            `crops`, `unreadable`.
         words: The same as a sentence, with the numbers.
     """
 
@@ -76,7 +78,7 @@ def select(candidates: Sequence[Candidate], screening: Screening, keep: Keep = N
     left = sorted((c for c in candidates if not reasons[c.name]), key=lambda c: (-c.merit, c.name))
     left = _without_duplicates(left, reasons)
     left = _without_crowds(left, screening.per_scene, reasons)
-    wanted = len(left) if keep is None else keep if isinstance(keep, int) else round(keep * len(left))
+    wanted = len(left) if keep is None else keep if isinstance(keep, int) else math.ceil(round(keep * len(left), 6))
     if wanted > len(left):
         raise UsageError(f"{wanted} pictures are to be kept, but only {len(left)} of {_shortage(candidates, reasons)}")
     for place, candidate in enumerate(left[wanted:], wanted + 1):
@@ -91,8 +93,9 @@ def _beyond(candidate: Candidate, bounds: Sequence[Limit]) -> tuple[Reason, ...]
     if candidate.measures is None:
         size = f"{candidate.width} x {candidate.height}"
         return (Reason("side", f"{size} is too small to be measured"),)
+    problems = () if candidate.problem is None else (candidate.problem,)
     found = ((bound, bound.failed_by(number_of(candidate.measures, bound.measure))) for bound in bounds)
-    return tuple(Reason(bound.measure, words) for bound, words in found if words)
+    return (*problems, *(Reason(bound.measure, words) for bound, words in found if words))
 
 
 def _without_duplicates(left: Sequence[Candidate], reasons: Reasons) -> list[Candidate]:
@@ -123,7 +126,7 @@ def _without_crowds(left: Sequence[Candidate], most: int, reasons: Reasons) -> l
         if candidate.scene is not None:
             taken[candidate.scene] += 1
             if taken[candidate.scene] > most:
-                reasons[candidate.name] = (Reason("scene", f"{most} better pictures of this scene are kept"),)
+                reasons[candidate.name] = (Reason("scene", f"{most} better pictures of this scene come first"),)
                 continue
         kept.append(candidate)
     return kept

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from aimanga.batch import Tick
 from aimanga.curate.detail import TileMap
 from aimanga.curate.duplicates import SIDE
-from aimanga.curate.measure import SMALLEST, Measures, measure
+from aimanga.curate.measure import SMALLEST, measure
 from aimanga.curate.thumbnails import gray_thumbnail, preview
 from aimanga.images import PictureFile
 
@@ -38,14 +38,16 @@ def survey_file(source: Path, tick: Tick, *, max_pixels: int, first_page: bool) 
     Raises:
         PictureError: It cannot be read.
     """
+    state = source.stat()
     picture = PictureFile(source, max_pixels=max_pixels, first_page=first_page)
     header = picture.header
-    size = {"width": header.width, "height": header.height}
+    size = {"width": header.width, "height": header.height, "bytes": state.st_size, "modified": state.st_mtime_ns}
     if min(header.width, header.height) < SMALLEST:
         return size
     measured = measure(picture)
     tiles = measured.tiles
     return {
+        **size,
         **{name: round(value, _DIGITS) for name, value in asdict(measured.measures).items()},
         "gray": _text(gray_thumbnail(measured.averages, SIDE).tobytes()),
         "preview": _text(preview(measured.averages, header.icc)),
@@ -60,12 +62,6 @@ def survey_key(source: Path, *, max_pixels: int, first_page: bool) -> str:
     state = source.stat()
     what = (version("aimanga"), _EDITION, max_pixels, first_page, state.st_size, state.st_mtime_ns)
     return " ".join(map(str, what))
-
-
-def measures_of(known: Known) -> Measures | None:
-    """The scores; None where the picture is too small for any."""
-    names = Measures.__dataclass_fields__
-    return Measures(**{name: known[name] for name in names}) if "detail" in known else None
 
 
 def gray_of(known: Known) -> npt.NDArray[np.uint8]:

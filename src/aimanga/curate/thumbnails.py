@@ -10,8 +10,10 @@ BAND = 64
 """Bands of `Averages` have a multiple of this many rows."""
 
 _LEAST_SIDE = 200
+_MOST_PIXELS = 2**20
 _PREVIEW_SIDE = 200
 _PREVIEW_QUALITY = 75
+_LONGEST_PROFILE = 4096
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -19,8 +21,8 @@ Bytes = npt.NDArray[np.uint8]
 class Averages:
     """Collects a picture reduced by a power of two from its bands: means of squares of pixels.
 
-    The shorter side of what comes out is 200 pixels or more, where the picture's is. What does not fill a square, at
-    the right and below, is left out.
+    The shorter side of what comes out is 200 pixels or more, where the picture's is and that makes no more than a
+    megapixel. What does not fill a square, at the right and below, is left out.
 
     Args:
         width: Of the picture in pixels.
@@ -28,7 +30,12 @@ class Averages:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        self._factor = min(BAND, 1 << max(0, (min(width, height) // _LEAST_SIDE).bit_length() - 1))
+        factor = 1
+        while factor < BAND and (
+            min(width, height) >= 2 * factor * _LEAST_SIDE or width * height > factor**2 * _MOST_PIXELS
+        ):
+            factor *= 2
+        self._factor = factor
         self._rows: list[Bytes] = []
 
     def add(self, band: Image.Image) -> None:
@@ -67,7 +74,9 @@ def preview(averages: Bytes, icc: bytes | None) -> bytes:
     scale = min(1.0, _PREVIEW_SIDE / max(image.size))
     size = tuple(max(1, round(side * scale)) for side in image.size)
     encoded = io.BytesIO()
-    profile = {} if icc is None or image.mode == "L" else {"icc_profile": icc}
+    # Every preview has one of its own: a long one, as of printers, is not worth its bytes.
+    fits = icc is not None and image.mode != "L" and len(icc) <= _LONGEST_PROFILE
+    profile = {"icc_profile": icc} if fits else {}
     small = image.resize((size[0], size[1]), Image.Resampling.LANCZOS)
     small.save(encoded, "JPEG", quality=_PREVIEW_QUALITY, **profile)
     return encoded.getvalue()
