@@ -158,34 +158,6 @@ def test_thresholds_of_a_file(folder, tmp_path):
     assert curate(folder, tmp_path / "out").decisions.measured == 0
 
 
-@pytest.mark.parametrize(
-    ("options", "problem"),
-    [
-        ({"keep": 0}, "--keep 0: at least one picture"),
-        ({"keep": 1.5}, "--keep 150%: a share is above 0 % and at most 100 %"),
-        ({"keep": float("nan")}, "--keep nan%: a share"),
-        ({"crops": 0, "per_image": 0}, r"--crops 0: .*; --per-image 0: at least one"),
-        ({"avoid_blur": True}, "--avoid-text: are about the squares that --crops cuts out"),
-        ({"pictures": "symlink"}, "pictures 'symlink': one of copy, link, none"),
-        ({"jobs": 0}, "--jobs 0: at least one process"),
-    ],
-)
-def test_contradictions_are_refused(folder, tmp_path, options, problem):
-    with pytest.raises(UsageError, match=problem):
-        curate(folder, tmp_path / "out", **options)
-
-
-def test_nothing_to_look_at(folder, tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=r"no pictures found in .*empty"):
-        curate_files(tmp_path / "empty", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    with pytest.raises(UsageError, match="need a folder of their own"):
-        curate_files(folder, folder)
-    with pytest.raises(UsageError, match="need a folder, and this is a file"):
-        curate_files(folder, folder / "notes.txt")
-
-
 def test_results_inside_the_photos_are_no_photos(tmp_path):
     save(photos()[0], tmp_path / "a.png")
     for _ in range(2):
@@ -241,31 +213,6 @@ def test_a_picture_without_a_square_is_not_kept(folder, tmp_path):
     assert all(line.crops for line in read_manifest(tmp_path / "out") if line.kept)
 
 
-@pytest.mark.parametrize("way", ["itself", "link to it", "link in it"])
-def test_sources_are_never_taken_for_results(tmp_path, way):
-    photo = tmp_path / "out" / "pictures" / "a.png"
-    save(photos()[0], photo)
-    given = photo.parent
-    if way == "link to it":
-        given = tmp_path / "photos"
-        given.symlink_to(photo.parent)
-    if way == "link in it":
-        given = tmp_path / "photos"
-        save(photos()[1], given / "b.png")
-        (given / "a.png").symlink_to(photo)
-    for _ in range(2):
-        with pytest.raises(UsageError, match="which curate removes; use another folder"):
-            curate_files(given, tmp_path / "out", keep=1)
-    assert photo.exists()
-
-
-def test_a_manifest_that_is_none_is_said_before_the_work(folder, tmp_path):
-    (tmp_path / "manifest.jsonl").write_text("{}\n")
-    with pytest.raises(UsageError, match=r"manifest\.jsonl, line 1: no line of a manifest: .*; move the file away"):
-        curate(folder, tmp_path)
-    assert not (tmp_path / JOURNAL).exists()
-
-
 def test_two_runs_at_once_are_refused(folder, tmp_path):
     planned = plan_curation(folder, tmp_path / "out", CurateOptions())
     with opened(planned), pytest.raises(UsageError, match="another run is writing this"):
@@ -278,3 +225,8 @@ def test_a_name_that_is_no_unicode(tmp_path):
     assert (tmp_path / "out" / "pictures" / "a\udcff.png").exists()
     for name in ("manifest.jsonl", "report.html"):
         (tmp_path / "out" / name).read_text(encoding="utf-8")
+
+
+def test_at_least_one_process(folder, tmp_path):
+    with pytest.raises(UsageError, match="--jobs 0: at least one process"):
+        curate(folder, tmp_path / "out", jobs=0)

@@ -2,19 +2,17 @@
 
 from aimanga.curate.crops import Crop, detail_areas
 from aimanga.curate.files import (
-    CurateOptions,
-    CuratePlan,
     CurateReport,
     Decisions,
     curate_files,
     decide,
     opened,
-    plan_curation,
     run_curation,
 )
 from aimanga.curate.manifest import Line, SavedCrop, read_manifest
 from aimanga.curate.measure import Measured, Measures, measure
 from aimanga.curate.outputs import Pictures
+from aimanga.curate.plan import CurateOptions, CuratePlan, plan_curation
 from aimanga.curate.screening import Screening, changed
 from aimanga.curate.select import Candidate, Keep, Reason, select
 

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from aimanga.atomic import remove_remains
-from aimanga.batch import Job, Journal, Record, Watcher, gather, journal, plan
+from aimanga.batch import Journal, Record, Watcher, gather, journal
 from aimanga.config import load, write_toml
 from aimanga.curate.crops import detail_areas
 from aimanga.curate.duplicates import find_groups
-from aimanga.curate.manifest import MANIFEST, Line, SavedCrop, read_manifest, write_manifest
+from aimanga.curate.manifest import Line, SavedCrop, write_manifest
 from aimanga.curate.measure import Measures
 from aimanga.curate.outputs import (
-    CROPS,
     PICTURES,
     Pictures,
     check_room,
@@ -28,52 +27,17 @@ from aimanga.curate.outputs import (
     plan_handout,
     take_back,
 )
+from aimanga.curate.plan import CurateOptions, CuratePlan, plan_curation
 from aimanga.curate.report import write_report
 from aimanga.curate.screening import Screening
 from aimanga.curate.select import Candidate, Keep, Reason, select
 from aimanga.curate.survey import Known, gray_of, survey_file, survey_key, tiles_of
 from aimanga.errors import UsageError
-from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES
+from aimanga.images import MAX_PIXELS
 
 JOURNAL = "measures.jsonl"
 SCREENING = "screening.toml"
 REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class CurateOptions:
-    """How pictures are screened; the fields are those of `curate_files`."""
-
-    screening: Screening = field(default_factory=Screening)
-    keep: Keep = None
-    crops: int | None = None
-    per_image: int = 1
-    avoid_blur: bool = False
-    avoid_text: bool = False
-    pictures: Pictures | None = None
-    max_pixels: int = MAX_PIXELS
-    first_page: bool = False
-
-
-@dataclass(frozen=True)
-class CuratePlan:
-    """What `curate_files` is going to look at.
-
-    Attributes:
-        jobs: The pictures, and their names relative to the output; sorted.
-        former: The manifest that the folder of the results has.
-        ignored: Files of the input folders that are not pictures.
-        subfolders: Folders that are left out without recursion.
-        output: The folder of the results.
-        options: How they are screened.
-    """
-
-    jobs: tuple[Job, ...]
-    former: tuple[Line, ...]
-    ignored: int
-    subfolders: int
-    output: Path
-    options: CurateOptions
 
 
 @dataclass(frozen=True)
@@ -203,63 +167,6 @@ def curate_files(
     with opened(planned) as known:
         decisions = decide(planned, known, jobs=jobs, watcher=watcher)
         return run_curation(planned, decisions, known, jobs=jobs, watcher=watcher)
-
-
-def plan_curation(
-    inputs: str | Path | Sequence[str | Path], output: str | Path, options: CurateOptions, *, recursive: bool = False
-) -> CuratePlan:
-    """Find the pictures that `curate_files` would look at; arguments and errors as there. Nothing is written."""
-    problems = _contradictions(options)
-    if problems:
-        raise UsageError("; ".join(problems))
-    given = sorted({Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)}, key=Path.absolute)
-    output = Path(output)
-    for path in (output, *(output / name for name in (PICTURES, CROPS))):
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"{path}: the results need a folder, and this is a file")
-    if any(path.is_dir() and path.resolve() == output.resolve() for path in given):
-        raise UsageError(f"{output}: the results need a folder of their own")
-    inside = [(output / name).resolve() for name in (PICTURES, CROPS)]
-
-    def is_result(path: Path) -> bool:
-        return any(folder == path or folder in path.parents for folder in inside)
-
-    for path in given:
-        if is_result(path.resolve()):
-            raise UsageError(f"{path}: lies where the results of {output} go, which curate removes; use another folder")
-    # `plan` looks after names that collide; the folder of these names never comes to be.
-    base = output / ".names"
-    found = plan(given, base, suffixes=READABLE_SUFFIXES, result_name=lambda source: source.name, recursive=recursive)
-    jobs = []
-    for job in found.jobs:
-        here = job.source.parent.resolve()  # of a link, where it lies itself
-        if is_result(job.source.resolve()) and not is_result(here):
-            raise UsageError(f"{job.source}: links to a result in {output}, which curate removes; use another folder")
-        if output.resolve() not in (here, *here.parents) or job.source in given:
-            jobs.append(Job(job.source, job.target.relative_to(base)))
-    if not jobs:
-        raise UsageError(f"no pictures found in {', '.join(map(str, given))}, beside the results")
-    jobs.sort(key=lambda job: job.target)
-    former = read_manifest(output) if (output / MANIFEST).exists() else ()
-    return CuratePlan(tuple(jobs), former, found.ignored, found.subfolders, output, options)
-
-
-def _contradictions(options: CurateOptions) -> list[str]:
-    problems = []
-    keep = options.keep
-    if isinstance(keep, float) and not 0 < keep <= 1:
-        problems.append(f"--keep {100 * keep:g}%: a share is above 0 % and at most 100 %")
-    if isinstance(keep, int) and keep < 1:
-        problems.append(f"--keep {keep}: at least one picture")
-    if options.crops is not None and options.crops < 1:
-        problems.append(f"--crops {options.crops}: the side of a square in pixels")
-    if options.per_image < 1:
-        problems.append(f"--per-image {options.per_image}: at least one square of each picture")
-    if options.crops is None and (options.per_image > 1 or options.avoid_blur or options.avoid_text):
-        problems.append("--per-image, --avoid-blur, --avoid-text: are about the squares that --crops cuts out")
-    if options.pictures not in (None, "copy", "link", "none"):
-        problems.append(f"pictures {options.pictures!r}: one of copy, link, none")
-    return problems
 
 
 @contextmanager
