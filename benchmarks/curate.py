@@ -30,6 +30,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import wiener
 
 from aimanga.batch import find, gather, journal
+from aimanga.curate import CurateOptions, decide, opened, plan_curation
 from aimanga.curate.duplicates import SIDE as SIDE_OF_THUMBNAILS
 from aimanga.curate.duplicates import find_groups
 from aimanga.curate.measure import Measures, measure
@@ -67,7 +68,9 @@ def enlarged(pixels: Pixels) -> Pixels:
 
 def denoised(pixels: Pixels) -> Pixels:
     """By Wiener's filter, 5 x 5."""
-    planes = [wiener(plane.astype(np.float64), 5, 9.0) for plane in np.moveaxis(pixels, 2, 0)]
+    # On plain ground the filter divides 0 by 0, and what comes out is the plain ground.
+    with np.errstate(all="ignore"):
+        planes = [wiener(plane.astype(np.float64), 5, 9.0) for plane in np.moveaxis(pixels, 2, 0)]
     return np.stack(planes, 2).round().clip(0, 255).astype(np.uint8)
 
 
@@ -289,10 +292,10 @@ def print_memory(paths: list[Path]) -> None:
 
 def print_peaks(folder: Path) -> None:
     """Decide on a folder, and tell the memory that it took."""
-    from aimanga.curate import CurateOptions, decide, plan_curation
-
     with tempfile.TemporaryDirectory() as output:
-        decide(plan_curation(folder, output, CurateOptions(first_page=True)), jobs=PROCESSES)
+        plan = plan_curation(folder, output, CurateOptions(first_page=True))
+        with opened(plan) as known:
+            decide(plan, known, jobs=PROCESSES)
     peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(f"{peaks[0]:.0f} MiB in the main process, {peaks[1]:.0f} MiB in the largest worker")
 
