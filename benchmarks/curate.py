@@ -10,7 +10,6 @@ folder eight times over.
 """
 
 import argparse
-import io
 import itertools
 import os
 import resource
@@ -38,6 +37,10 @@ from aimanga.curate.screening import Screening, limits, number_of
 from aimanga.curate.survey import survey_file, survey_key
 from aimanga.curate.thumbnails import Averages, gray_thumbnail
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Picture, PictureFile
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+from tests.curate.pictures import jpeg, noisy  # noqa: E402
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -72,19 +75,6 @@ def denoised(pixels: Pixels) -> Pixels:
     with np.errstate(all="ignore"):
         planes = [wiener(plane.astype(np.float64), 5, 9.0) for plane in np.moveaxis(pixels, 2, 0)]
     return np.stack(planes, 2).round().clip(0, 255).astype(np.uint8)
-
-
-def noisy(pixels: Pixels, deviation: float) -> Pixels:
-    """With Gaussian noise, in each channel its own."""
-    noise = np.random.default_rng(0).normal(0, deviation, pixels.shape)
-    return (pixels + noise).round().clip(0, 255).astype(np.uint8)
-
-
-def jpeg(pixels: Pixels, quality: int) -> Pixels:
-    """Through JPEG with halved colour resolution."""
-    encoded = io.BytesIO()
-    Image.fromarray(pixels).save(encoded, "JPEG", quality=quality)
-    return np.asarray(Image.open(encoded))
 
 
 LESS_DETAIL: Mapping[str, Callable[[Pixels], Pixels]] = {
@@ -153,12 +143,11 @@ def print_ranking(paths: list[Path]) -> None:
     print("\ndetail is more than 5 % higher with")
     for name in NO_MORE_DETAIL:
         print(f"  {name:28} {(numbers(name, 'detail') > 1.05 * detail).mean():7.1%}")
-    print("\ntold apart by blockiness, area under the curve")
-    for name in BLOCKS:
-        print(f"  {name:28} {area_under_curve(numbers(name, 'blockiness'), numbers('', 'blockiness')):7.4f}")
-    print("\ntold apart by sharpness, area under the curve")
-    for name in SOFT:
-        print(f"  {name:28} {area_under_curve(-numbers(name, 'sharpness'), -numbers('', 'sharpness')):7.4f}")
+    for measure_name, sign, damages in (("blockiness", 1, BLOCKS), ("sharpness", -1, SOFT)):
+        print(f"\ntold apart by {measure_name}, area under the curve")
+        for name in damages:
+            area = area_under_curve(sign * numbers(name, measure_name), sign * numbers("", measure_name))
+            print(f"  {name:28} {area:7.4f}")
     print("\nrejected by a default threshold: of the photos, and of the damaged ones that it is for")
     victims = {"sharpness": "x2 down and up, bicubic", "blockiness": "JPEG 20", "noise": "noise, sigma 15"}
     for limit in limits(Screening()):

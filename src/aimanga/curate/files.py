@@ -130,10 +130,9 @@ def curate_files(
 
     `output` gets `manifest.jsonl`, a line for every picture with its scores, the decision and the reasons;
     `report.html`, the same to look at; `screening.toml`, the thresholds; and the kept pictures in `pictures`, or their
-    crops in `crops`.
-    What was measured is kept there, too: a second call measures nothing again, whatever its thresholds, and a call that
-    was interrupted goes on. Files of a former selection that the new one does not have are removed. The order of the
-    files and the number of processes change nothing.
+    crops in `crops`. What was measured is kept there, too: a second call measures nothing again, whatever its
+    thresholds, and a call that was interrupted goes on. Files of a former selection that the new one does not have are
+    removed. The order of the files and the number of processes change nothing.
 
     Args:
         inputs: A file, a folder, or several of them.

@@ -86,7 +86,7 @@ def plan_handout(former: Iterable[Line], lines: Sequence[Line], folder: Path, pi
             orphans.append(output)
     needed, made, copies, crops = 0, [], [], []
     for line in lines:
-        missing = []
+        missing, stopped = set(), set()
         for output in line.outputs:
             path = folder / output
             if _is_made(path, line, output == line.output, pictures):
@@ -96,11 +96,11 @@ def plan_handout(former: Iterable[Line], lines: Sequence[Line], folder: Path, pi
                     remove.append(path)
                 else:
                     blocked.append(_blocked(line, path))
+                    stopped.add(output)
                     continue
-            missing.append(output)
+            missing.add(output)
             needed += _bytes_of(line, output, pictures)
-        stopped = {record.output for record in blocked if record.file == Path(line.file)}
-        line = _without(line, {output for output in line.outputs if folder / output in stopped})
+        line = _without(line, stopped)
         made.append(line)
         if line.output:
             copies.append(Job(Path(line.file), folder / line.output))
@@ -198,11 +198,19 @@ def _may_be_replaced(path: Path, line: Line, former: Line | None) -> bool:
 def _is_intact(line: Line, path: Path) -> bool:
     """Whether the picture of a former result is there as it was, somewhere else."""
     try:
-        state = os.stat(line.file)  # noqa: PTH116
-        same = os.path.samefile(line.file, path)  # noqa: PTH121
+        return _is_as_measured(line) and not os.path.samefile(line.file, path)  # noqa: PTH121
     except OSError:
         return False
-    return (state.st_size, state.st_mtime_ns) == (line.bytes, line.modified) and not same
+
+
+def _is_as_measured(line: Line) -> bool:
+    """Whether a picture has not changed since it was measured.
+
+    Raises:
+        OSError: It is not there any more.
+    """
+    state = os.stat(line.file)  # noqa: PTH116
+    return (state.st_size, state.st_mtime_ns) == (line.bytes, line.modified)
 
 
 def _without(line: Line, outputs: Collection[str]) -> Line:
@@ -239,8 +247,7 @@ def _cut(
 ) -> Mapping[str, Detail]:
     """Cut the missing crops of a picture in one reading of its rows, and write the one that stands for all last."""
     line = _lines_by_crop(folder, stamp)[target]
-    state = source.stat()
-    if (state.st_size, state.st_mtime_ns) != (line.bytes, line.modified):
+    if not _is_as_measured(line):
         raise PictureError(f"{source}: is not the picture any more that was measured; run the same again")
     picture = PictureFile(source, max_pixels=max_pixels, first_page=first_page)
     places = {folder / saved.output: saved.crop.box for saved in line.crops if saved.output}
@@ -260,7 +267,7 @@ def _cut(
             break
     for path in sorted(boxes, key=lambda path: path == target):
         write(canvases[path].picture(), path)
-        os.utime(path, ns=(state.st_atime_ns, line.modified))
+        os.utime(path, ns=(line.modified, line.modified))
     return {}
 
 
