@@ -13,11 +13,13 @@ CPU = torch.device("cpu")
     [
         ({"avx512_bf16": True}, "bf16"),
         ({"amx_bf16": True}, "bf16"),
+        ({"amx_bf16": True, "avx512_bf16": True, "avx512_fp16": True}, "bf16"),
+        ({"avx512_bf16": True, "avx512_fp16": True}, "fp32"),
         ({"avx2": True, "avx512_bf16": False}, "fp32"),
         ({}, "fp32"),
     ],
 )
-def test_auto_on_a_cpu_is_bf16_only_where_it_has_the_instructions(monkeypatch, capabilities, expected):
+def test_auto_on_a_cpu_is_bf16_only_where_that_is_faster(monkeypatch, capabilities, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert choose_precision("auto", CPU) == expected
 

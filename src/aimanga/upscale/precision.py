@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 import torch
 
-from aimanga.device import device_in_words
+from aimanga.device import device_in_words, has_fast_bf16
 from aimanga.errors import UsageError
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -20,8 +20,8 @@ WEIGHT_TYPES: dict[Precision, torch.dtype] = {
 def choose_precision(name: str, device: torch.device) -> Precision:
     """The precision for a name: `auto`, `fp32`, `bf16`, `fp16`.
 
-    `auto` is the fastest one that stays within 50 dB of float32: bf16 on CPUs with bfloat16 instructions
-    (AVX512-BF16 or AMX), fp16 on CUDA, where its three more bits of mantissa cost nothing, and fp32 elsewhere.
+    `auto` is the fastest one that stays within 50 dB of float32: bf16 on CPUs that compute it faster than float32, fp16
+    on CUDA, where its three more bits of mantissa cost nothing, and fp32 elsewhere.
 
     Raises:
         UsageError: There is no such precision, or not on this device.
@@ -29,7 +29,7 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     if name == "auto":
         if device.type == "cuda":
             return "fp16"
-        return "bf16" if device.type == "cpu" and _cpu_has_bf16() else "fp32"
+        return "bf16" if device.type == "cpu" and has_fast_bf16(device) else "fp32"
     for precision in get_args(Precision):
         if name == precision:
             if precision == "fp16" and device.type == "cpu":
@@ -43,9 +43,3 @@ def describe(device: torch.device, precision: Precision) -> str:
     """One line for people: the device and how it computes."""
     how = "fp32" if precision == "fp32" else f"{precision} convolutions, fp32 sums"
     return f"{device_in_words(device)}, {how}"
-
-
-def _cpu_has_bf16() -> bool:
-    # Without these instructions bfloat16 is emulated, several times slower than float32.
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

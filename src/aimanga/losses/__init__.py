@@ -1,0 +1,22 @@
+"""What a network in training is told to avoid, one loss a file: pure functions that give one number for a batch."""
+
+from aimanga.losses.colour import colour_consistency
+from aimanga.losses.focal_frequency import focal_frequency
+from aimanga.losses.gan import GanLoss, discriminator_losses, generator_loss
+from aimanga.losses.ldl import ldl
+from aimanga.losses.ms_ssim import ms_ssim_loss
+from aimanga.losses.perceptual import perceptual
+from aimanga.losses.pixel import charbonnier, l1
+
+__all__ = [
+    "GanLoss",
+    "charbonnier",
+    "colour_consistency",
+    "discriminator_losses",
+    "focal_frequency",
+    "generator_loss",
+    "l1",
+    "ldl",
+    "ms_ssim_loss",
+    "perceptual",
+]
