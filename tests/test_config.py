@@ -1,6 +1,6 @@
 import pytest
 
-from aimanga.config import Config, Range, load, write_toml
+from aimanga.config import Config, Range, key_lines, load, write_toml
 from aimanga.errors import UsageError
 
 
@@ -31,11 +31,50 @@ def test_every_problem_is_named_at_once_and_where(tmp_path):
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     for problem in (
-        "name: Field required", "nam: there is no such key", "the lower end 2 is above the upper end 1",
-        "parts.1.span.1: ", "finite",
+        "name: Field required", "line 1, nam: there is no such key", "the lower end 2 is above the upper end 1",
+        "line 5, parts.1.span.1: ", "finite",
     ):  # fmt: skip
         assert problem in message
     assert "\n" not in message
+
+
+def test_a_missing_key_is_looked_for_in_its_table(tmp_path):
+    class Whole(Config):
+        """A whole."""
+
+        part: Outer
+        """A part of it."""
+
+    path = tmp_path / "bad.toml"
+    path.write_text("\n[part]\nparts = []\n")
+    with pytest.raises(UsageError, match=r"line 2, part\.name: Field required"):
+        load(Whole, path)
+
+
+def test_the_lines_of_keys():
+    text = '''description = """
+a = 1
+[not.a.table]
+"""
+scale = 4
+[data]
+"batch size" = 3
+[[data.sources]]
+path = "a"  # [[data.sources]]
+options = { a = 1 }
+[[data.sources]]
+path = "b"
+[data.sources.more]
+q.r = [
+  "1",
+]
+'''
+    assert key_lines(text) == {
+        ("description",): 1, ("scale",): 5, ("data",): 6, ("data", "batch size"): 7,
+        ("data", "sources", 0): 8, ("data", "sources", 0, "path"): 9, ("data", "sources", 0, "options"): 10,
+        ("data", "sources", 1): 11, ("data", "sources", 1, "path"): 12, ("data", "sources", 1, "more"): 13,
+        ("data", "sources", 1, "more", "q", "r"): 14,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

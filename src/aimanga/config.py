@@ -1,6 +1,8 @@
 """Configuration: TOML into frozen, typed models; unknown keys are errors, and all problems are named at once."""
 
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
@@ -33,6 +35,10 @@ Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
+Key = tuple[str | int, ...]
+"""Where a value stands in a file: names of tables and keys, numbers of the elements of arrays."""
+
+
 def load(kind: type[AnyConfig], path: Path) -> AnyConfig:
     """Read a TOML file.
 
@@ -41,18 +47,40 @@ def load(kind: type[AnyConfig], path: Path) -> AnyConfig:
         path: The file.
 
     Raises:
-        UsageError: The file is missing, is no TOML, or does not fit; the message names every key that is wrong.
+        UsageError: The file is missing, is no TOML, or does not fit; the message names every key that is wrong, and
+            its line.
+    """
+    text, content = read_toml(path)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {explain(error, key_lines(text))}") from error
+
+
+def read_toml(path: Path) -> tuple[str, dict[str, object]]:
+    """Read a TOML file of any content.
+
+    Returns:
+        Its text, and what that says.
+
+    Raises:
+        UsageError: The file is missing, or is no TOML.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not a TOML file: {error}") from error
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error)}") from error
+
+
+def shipped_path(kind: str, name: str) -> Path:
+    """Where a recipe that comes with the package lies, whether it is there or not: `recipes/KIND-NAME.toml`."""
+    package = Path(__file__).parent
+    installed = package / "recipes" / f"{kind}-{name}.toml"
+    # In a checkout they lie beside the sources; a built package has them inside.
+    return installed if installed.is_file() else package.parents[1] / "recipes" / installed.name
 
 
 def write_toml(config: Config, path: Path, comment: str = "") -> None:
@@ -68,11 +96,67 @@ def write_toml(config: Config, path: Path, comment: str = "") -> None:
         part.write_text(head + tomlkit.dumps(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
 
 
-def explain(error: ValidationError) -> str:
-    """All problems of a configuration in one line: where, and what."""
+def explain(error: ValidationError, lines: Mapping[Key, int | str] | None = None) -> str:
+    """All problems of a configuration in one line: where, and what.
+
+    Args:
+        error: The problems.
+        lines: The lines of a file's keys, as `key_lines` finds them, or the options that were used instead.
+    """
     problems = []
     for detail in error.errors():
-        where = ".".join(str(part) for part in detail["loc"])
+        where = place(detail["loc"], lines or {})
         what = "there is no such key" if detail["type"] == "extra_forbidden" else detail["msg"]
+        what = what.removeprefix("Value error, ")
         problems.append(f"{where}: {what}" if where else what)
     return "; ".join(problems)
+
+
+def place(key: Key, lines: Mapping[Key, int | str]) -> str:
+    """A key as people look for it: `line 7, stages.0.noise`; the line is that of its table where it is missing."""
+    name = ".".join(str(part) for part in key)
+    for length in range(len(key), 0, -1):
+        line = lines.get(key[:length])
+        if line is not None:
+            return f"line {line}, {name}" if isinstance(line, int) else f"{line} {name}"
+    return name
+
+
+_NAME = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_DOTTED = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
+_LINE = re.compile(rf"\s*(?:\[\[(?P<array>\s*{_DOTTED}\s*)\]\]|\[(?P<table>\s*{_DOTTED}\s*)\]|(?P<key>{_DOTTED})\s*=)")
+_LONG_TEXT = re.compile(r'''"""(?:[^\\]|\\.)*?"""|\'\'\'.*?\'\'\'''', re.DOTALL)
+
+
+def key_lines(text: str) -> dict[Key, int]:
+    """Find the lines of a TOML file in which its tables and keys begin; the keys of an inline table are its own.
+
+    Args:
+        text: A valid TOML file.
+
+    Returns:
+        Numbers of lines, the first is 1, by the keys as `tomllib` nests them.
+    """
+    lines: dict[Key, int] = {}
+    elements: dict[Key, int] = {}
+    table: Key = ()
+    # Texts of several lines may hold what looks like keys.
+    flat = _LONG_TEXT.sub(lambda found: "\n" * found[0].count("\n"), text)
+    for number, line in enumerate(flat.split("\n"), 1):
+        match = _LINE.match(line)
+        if match is None:
+            continue
+        names = tuple(name.strip("\"'") for name in re.findall(_NAME, match[match.lastgroup or 0]))
+        if match.lastgroup == "key":
+            lines.setdefault(table + names, number)
+            continue
+        table = ()
+        for name in names:
+            table += (name,)
+            if table in elements and (match.lastgroup == "table" or table != names):
+                table += (elements[table],)
+        if match.lastgroup == "array":
+            elements[table] = elements.get(table, -1) + 1
+            table += (elements[table],)
+        lines.setdefault(table, number)
+    return lines

@@ -41,7 +41,7 @@ def test_a_file_of_thresholds(tmp_path):
     write_toml(Screening(max_noise=7), path)
     assert load(Screening, path) == Screening(max_noise=7)
     path.write_text("max_noise = -1\nmin_details = 3\n")
-    with pytest.raises(UsageError, match=r"max_noise: .*greater than or equal to 0; min_details: there is no such key"):
+    with pytest.raises(UsageError, match=r"1, max_noise: .*or equal to 0; line 2, min_details: there is no such key"):
         load(Screening, path)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from aimanga.config import Config, Range, load
+from aimanga.config import Config, Range, load, shipped_path
 from aimanga.degrade.resize import ResizeMode
 from aimanga.errors import UsageError
 from aimanga.images.codec import Codec
@@ -207,13 +207,7 @@ DEFAULT_RECIPE = "aimanga"
 
 def recipe_path(recipe: str | Path) -> Path:
     """Where a recipe lies: one of `SHIPPED` by its name, or a file by its path."""
-    if str(recipe) not in SHIPPED:
-        return Path(recipe)
-    package = Path(__file__).parents[1]
-    name = f"degrade-{recipe}.toml"
-    installed = package / "recipes" / name
-    # In a checkout they lie beside the sources; a built package has them inside.
-    return installed if installed.is_file() else package.parents[1] / "recipes" / name
+    return shipped_path("degrade", str(recipe)) if str(recipe) in SHIPPED else Path(recipe)
 
 
 def load_recipe(recipe: str | Path) -> Recipe:

@@ -1,0 +1,1 @@
+"""Train a network on the user's own photos."""
