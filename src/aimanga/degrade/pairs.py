@@ -300,7 +300,7 @@ def draw_pair(width: int, height: int, name: str, options: PairOptions) -> tuple
     if min(width, height) < (side or scale):
         raise PictureError(f"{width} x {height} is smaller than {f'the crop of {side}' if side else f'scale {scale}'}")
     if side is not None:
-        generator = Generator().manual_seed(_seed(options.seed, name, "place"))
+        generator = Generator().manual_seed(seed_of(options.seed, name, "place"))
         left, top = (int(torch.randint(0, n - side + 1, (), generator=generator)) for n in (width, height))
         box = Box(left, top, side, side)
     return box, draw_sample(box.width, box.height, name, options)
@@ -308,7 +308,13 @@ def draw_pair(width: int, height: int, name: str, options: PairOptions) -> tuple
 
 def draw_sample(width: int, height: int, name: str, options: PairOptions) -> Sample:
     """Draw what is done to the part of a picture; arguments as for `draw_pair`, the sides multiples of the scale."""
-    return draw(options.recipe, height, width, _seed(options.seed, name, "sample"))
+    return draw(options.recipe, height, width, seed_of(options.seed, name, "sample"))
+
+
+def seed_of(seed: int, name: str, purpose: str) -> int:
+    """A seed of its own for each thing that is drawn; all follow from one."""
+    text = f"{seed}/{purpose}/{name}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1  # a generator takes 63 bits
 
 
 def read_manifest(folder: Path) -> dict[str, Pair]:
@@ -420,11 +426,6 @@ def _relative(target: Path, output: Path) -> str:
 
 def _numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}_{number}{path.suffix}")
-
-
-def _seed(seed: int, name: str, purpose: str) -> int:
-    text = f"{seed}/{purpose}/{name}".encode("utf-8", "surrogateescape")
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1  # a generator takes 63 bits
 
 
 # The pairs of one picture are made one after the other.

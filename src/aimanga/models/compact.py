@@ -6,7 +6,7 @@ Source: X. Wang et al., the Real-ESRGAN project, release notes of v0.2.3 and v0.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aimanga.models.layers import Conv3x3, PReLU
+from aimanga.models.layers import Conv3x3, ExactConv3x3, PReLU
 
 
 class SRVGGNetCompact(nn.Module):
@@ -27,10 +27,10 @@ class SRVGGNetCompact(nn.Module):
         self.scale = scale
         self.size_multiple = 1
         self.in_channels = self.out_channels = channels
-        self.body = nn.ModuleList([Conv3x3(channels, features), PReLU(features)])
+        self.body = nn.ModuleList([ExactConv3x3(channels, features), PReLU(features)])
         for _ in range(convs):
             self.body += [Conv3x3(features, features), PReLU(features)]
-        self.body.append(Conv3x3(features, channels * scale**2))
+        self.body.append(ExactConv3x3(features, channels * scale**2))
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale a batch.

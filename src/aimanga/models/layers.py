@@ -2,9 +2,19 @@
 
 So a network decides its precision by the type of its weights alone, and a sum between layers keeps the wider type of
 its terms: with bfloat16 weights and a float32 input, convolutions run in bfloat16 and residual sums in float32.
+
+In training the weights are float32, and autocast names the type in which they are used.
 """
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def compute_type(weight: Tensor) -> torch.dtype:
+    """The type in which a layer computes: autocast's where that is on, else that of its weights."""
+    kind = weight.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
 
 
 class Conv3x3(nn.Conv2d):
@@ -20,7 +30,19 @@ class Conv3x3(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve N x C x H x W of any floating type into the type of the weights."""
-        return super().forward(x.to(self.weight.dtype))
+        return super().forward(x.to(compute_type(self.weight)))
+
+
+class ExactConv3x3(Conv3x3):
+    """A `Conv3x3` that autocast leaves as it is: for the ends of a network.
+
+    They touch the picture itself, whose levels bfloat16 cannot tell apart, and cost next to nothing.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve N x C x H x W of any floating type into the type of the weights."""
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x)
 
 
 class Conv1x1(nn.Conv2d):
@@ -36,7 +58,7 @@ class Conv1x1(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the channels of N x C x H x W of any floating type into the type of the weights."""
-        return super().forward(x.to(self.weight.dtype))
+        return super().forward(x.to(compute_type(self.weight)))
 
 
 class PReLU(nn.PReLU):
@@ -51,4 +73,5 @@ class PReLU(nn.PReLU):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rectify N x C x H x W of any floating type into the type of the slopes."""
-        return super().forward(x.to(self.weight.dtype))
+        dtype = compute_type(self.weight)
+        return F.prelu(x.to(dtype), self.weight.to(dtype))

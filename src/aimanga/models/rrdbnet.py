@@ -12,9 +12,11 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from aimanga.models.layers import Conv1x1, Conv3x3
+from aimanga.models.layers import Conv1x1, Conv3x3, ExactConv3x3, compute_type
+
+fx.wrap("compute_type")  # a tracer takes it as one operation, whose result is known when the network runs
 
 Attention = Literal["none", "pixel", "channel"]
 Upsampler = Literal["nearest", "pixelshuffle"]
@@ -41,7 +43,7 @@ class ResidualDenseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Refine N x features x H x W; the sum keeps the type of `x`."""
-        dense = x.to(self.conv1.weight.dtype)
+        dense = x.to(compute_type(self.conv1.weight))
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
             dense = torch.cat((dense, F.leaky_relu(conv(dense), 0.2)), 1)
         return torch.add(x, self.conv5(dense), alpha=RESIDUAL_SCALE)
@@ -182,14 +184,14 @@ class RRDBNet(nn.Module):
         self.scale = scale
         self.size_multiple = 4 // scale
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.conv_first = Conv3x3(in_channels * self.size_multiple**2, features)
+        self.conv_first = ExactConv3x3(in_channels * self.size_multiple**2, features)
         self.body = nn.Sequential(*(RRDB(features, growth, attention) for _ in range(blocks)))
         self.conv_body = Conv3x3(features, features)
         phases = 4 if upsampler == "pixelshuffle" else 1
         self.conv_up1 = Conv3x3(features, phases * features)
         self.conv_up2 = Conv3x3(features, phases * features)
         self.conv_hr = Conv3x3(features, features)
-        self.conv_last = Conv3x3(features, out_channels)
+        self.conv_last = ExactConv3x3(features, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale a batch.

@@ -1,0 +1,93 @@
+"""The states of a training on the disk: everything that the next iterations depend on, in safetensors."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from aimanga.atomic import remove_remains, replacing
+from aimanga.errors import UsageError
+
+FOLDER = "state"
+_NAME = re.compile(r"iteration-(\d{8,})\.safetensors")
+
+
+@dataclass(frozen=True)
+class State:
+    """What a training was at the end of an iteration.
+
+    Attributes:
+        iteration: How many were done.
+        tensors: Networks and optimizers, by names of `Learner.state`.
+        rest: All else, as JSON has it.
+    """
+
+    iteration: int
+    tensors: Mapping[str, Tensor]
+    rest: Mapping[str, object]
+
+
+class States:
+    """The folder of the last states.
+
+    Args:
+        folder: The run's folder.
+        keep: How many are kept.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder = folder / FOLDER
+        self._keep = keep
+
+    def iterations(self) -> list[int]:
+        """Of which iterations there are states, the last one first."""
+        names = (_NAME.fullmatch(path.name) for path in self.folder.glob("*"))
+        return sorted((int(name[1]) for name in names if name), reverse=True)
+
+    def save(self, state: State) -> None:
+        """Write a state, then remove those that are too many. A killed process leaves the former ones whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        remove_remains(self.folder)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+        rest = json.dumps({"iteration": state.iteration, **state.rest})
+        with replacing(self._path(state.iteration)) as part:
+            save_file(tensors, part, {"aimanga.training": rest})
+        for iteration in self.iterations()[self._keep :]:
+            self._path(iteration).unlink()
+
+    def load(self, iteration: int) -> State:
+        """Read a state.
+
+        Raises:
+            UsageError: It is missing or damaged.
+        """
+        path = self._path(iteration)
+        try:
+            with safe_open(path, "pt") as file:
+                rest = json.loads(file.metadata()["aimanga.training"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{path}: this state is damaged: {error}; remove it to go on from the one before"
+            ) from error
+        return State(rest.pop("iteration"), tensors, rest)
+
+    def forget_after(self, iteration: int) -> None:
+        """Remove the states of later iterations, which led astray."""
+        for later in self.iterations():
+            if later > iteration:
+                self._path(later).unlink()
+
+    def _path(self, iteration: int) -> Path:
+        return self.folder / f"iteration-{iteration:08}.safetensors"
+
+
+def is_finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether there is no infinity, and nothing that is no number."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
