@@ -83,6 +83,11 @@ def shipped_path(kind: str, name: str) -> Path:
     return installed if installed.is_file() else package.parents[1] / "recipes" / installed.name
 
 
+def to_toml(config: Config) -> str:
+    """A configuration as TOML, defaults and all."""
+    return tomlkit.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
 def write_toml(config: Config, path: Path, comment: str = "") -> None:
     """Write a configuration so that `load` gives it again, defaults and all.
 
@@ -93,7 +98,7 @@ def write_toml(config: Config, path: Path, comment: str = "") -> None:
     """
     head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     with replacing(path) as part:
-        part.write_text(head + tomlkit.dumps(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+        part.write_text(head + to_toml(config), encoding="utf-8")
 
 
 def explain(error: ValidationError, lines: Mapping[Key, int | str] | None = None) -> str:
@@ -148,7 +153,7 @@ def key_lines(text: str) -> dict[Key, int]:
             continue
         names = tuple(name.strip("\"'") for name in re.findall(_NAME, match[match.lastgroup or 0]))
         if match.lastgroup == "key":
-            lines.setdefault(table + names, number)
+            _note(table + names, number, lines)
             continue
         table = ()
         for name in names:
@@ -158,5 +163,11 @@ def key_lines(text: str) -> dict[Key, int]:
         if match.lastgroup == "array":
             elements[table] = elements.get(table, -1) + 1
             table += (elements[table],)
-        lines.setdefault(table, number)
+        _note(table, number, lines)
     return lines
+
+
+def _note(key: Key, number: int, lines: dict[Key, int]) -> None:
+    """Note the line of a key, and of the tables that it is in where they are not named before."""
+    for length in range(1, len(key) + 1):
+        lines.setdefault(key[:length], number)

@@ -56,6 +56,7 @@ def save_checkpoint(
     training_data: str | None = None,
     recipe: str | None = None,
     parent: str | None = None,
+    versions: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network as `.safetensors`, with all that is needed to build it again and to know what it is.
 
@@ -67,13 +68,14 @@ def save_checkpoint(
         training_data: What it was trained on.
         recipe: What it was trained with.
         parent: What it was made from.
+        versions: Of what else had a part in it.
     """
-    versions = {name: version(name) for name in ("aimanga", "torch")}
+    programs = {name: version(name) for name in ("aimanga", "torch")} | dict(versions or {})
     metadata = {
         "format": "pt",  # which libraries read this file
         "aimanga.network": type(network).__name__,
         "aimanga.options": json.dumps(network.options),
-        "aimanga.versions": json.dumps(versions),
+        "aimanga.versions": json.dumps(programs),
     }
     texts = {"license": license, "training_data": training_data, "recipe": recipe, "parent": parent}
     metadata |= {f"aimanga.{name}": text for name, text in texts.items() if text is not None}

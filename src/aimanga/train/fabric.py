@@ -58,9 +58,9 @@ def make_fabric(device_name: str, recipe: TrainRecipe) -> tuple[Fabric, str, Gra
     scaler = GradScaler(device.type) if precision == "fp16" else None
     plugin: Precision = Precision()
     if precision == "bf16":
-        plugin = _Autocast("bf16-mixed", device.type)
+        plugin = Autocast("bf16-mixed", device.type)
     elif precision == "fp16":
-        plugin = _Autocast("16-mixed", device.type, scaler)
+        plugin = Autocast("16-mixed", device.type, scaler)
     if processes == 1:
         strategy: Strategy = SingleDeviceStrategy(device, precision=plugin)
         fabric = Fabric(strategy=strategy)
@@ -74,8 +74,9 @@ def make_fabric(device_name: str, recipe: TrainRecipe) -> tuple[Fabric, str, Gra
     return fabric, precision, scaler
 
 
-class _Autocast(MixedPrecision):
+class Autocast(MixedPrecision):
     """Mixed precision in which pictures come in as they are: the first layer needs all their digits."""
 
     def convert_input(self, data: Any) -> Any:  # noqa: ANN401  any nesting of tensors
+        """Leave what a network gets as it is."""
         return data

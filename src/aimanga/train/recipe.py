@@ -98,7 +98,7 @@ class Data(Config):
     degradation: str = "aimanga"
     """The recipe that makes pictures of low resolution: a name (aimanga, realesrgan, bicubic) or a file, relative to
     this recipe."""
-    crop: Count = 256
+    crop: Annotated[int, Field(ge=16)] = 256
     """Side of the squares that are cut from the pictures of high resolution, in pixels."""
     flip: bool = True
     """Mirror and turn the squares at random."""
@@ -165,7 +165,7 @@ class Losses(Config):
     focal_frequency: Weighted | None = None
     """Frequencies, the wrong ones more."""
     ms_ssim: Weighted | None = None
-    """Structure at five scales; the crop has to be 176 or more."""
+    """Structure at five scales; at fewer where the crop is below 161."""
     colour: Weighted | None = None
     """Mean colours of 16 x 16 pixels."""
 
@@ -313,18 +313,6 @@ class TrainRecipe(Config):
     compute: Compute = Compute()
     """With what it is computed."""
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.train.batch % self.train.accumulate:
-            raise ValueError(
-                f"train.batch {self.train.batch} does not divide by train.accumulate {self.train.accumulate}"
-            )
-        if "gan" in self.losses.active and self.data.crop % 8:
-            raise ValueError(f"data.crop {self.data.crop}: the discriminator takes multiples of 8")
-        if "ldl" in self.losses.active and self.train.average.decay == 0:
-            raise ValueError("losses.ldl compares with the average of the weights: train.average.decay is 0")
-        return self
-
 
 @dataclass(frozen=True)
 class RecipeFile:
@@ -381,7 +369,26 @@ def load_recipe(recipe: str | Path, settings: Sequence[str] = (), data: Sequence
     except ValidationError as error:
         raise UsageError(f"{path}: {explain(error, lines)}") from error
     found = RecipeFile(path, parsed, lines)
+    problems = _contradictions(found)
+    if problems:
+        raise UsageError("; ".join(problems))
     return replace(found, recipe=_with_absolute_paths(found))
+
+
+def _contradictions(file: RecipeFile) -> list[str]:
+    """What does not go together in a recipe whose every value is possible."""
+    recipe = file.recipe
+    active, crop, train = recipe.losses.active, recipe.data.crop, recipe.train
+    found = []
+    if train.batch % train.accumulate:
+        found.append(
+            f"{file.where('train', 'accumulate')}: {train.batch} does not divide into {train.accumulate} parts"
+        )
+    if "gan" in active and crop % 8:
+        found.append(f"{file.where('data', 'crop')}: {crop}: the discriminator takes multiples of 8")
+    if "ldl" in active and train.average.decay == 0:
+        found.append(f"{file.where('losses', 'ldl')}: it compares with the average of the weights, whose decay is 0")
+    return found
 
 
 def _setting(setting: str) -> tuple[Key, object]:
@@ -435,8 +442,10 @@ def _with_absolute_paths(file: RecipeFile) -> TrainRecipe:
     if recipe.data.degradation not in DEGRADATIONS:
         data["degradation"] = absolute(recipe.data.degradation, "data", "degradation")
     model: dict[str, object] = {}
-    if recipe.model.starts_from is not None and recipe.model.start not in {known.name for known in MODELS}:
-        model["start"] = absolute(recipe.model.start, "model", "start")
+    start = absolute(recipe.model.starts_from, "model", "start")
+    if start is not None and recipe.model.start not in {known.name for known in MODELS}:
+        # What has no suffix and is not there is a name that is misspelt, rather than a path.
+        model["start"] = start if Path(start).suffix or Path(start).exists() else recipe.model.start
     return recipe.model_copy(
         update={
             "data": recipe.data.model_copy(update=data),

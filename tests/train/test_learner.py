@@ -1,0 +1,264 @@
+import copy
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.single_device import SingleDeviceStrategy
+from torch.amp import GradScaler
+
+from aimanga.degrade.blur import usm_sharpen
+from aimanga.models import RRDBNet, UNetDiscriminator, UNetDiscriminatorSN, VGG19Features
+from aimanga.models.catalog import LoadedModel
+from aimanga.train.fabric import Autocast, make_fabric
+from aimanga.train.learner import DIFFERENCE, DivergedError, Learner
+from aimanga.train.networks import Networks, estimate_norms
+from aimanga.train.recipe import TrainRecipe
+
+ROOT = Path(__file__).parents[2]
+RATES = {"generator": 1e-3, "discriminator": 1e-3}
+
+
+def recipe(losses=None, *, compute=None, **train):
+    return TrainRecipe(
+        data={"sources": [{"path": "x"}], "crop": 32},
+        losses=losses or {"pixel": {"weight": 1.0}, "gan": {"weight": 0.1}},
+        train={"iterations": 10, "batch": 4, **train},
+        compute={"precision": "fp32", **(compute or {})},
+    )
+
+
+def networks(kind=UNetDiscriminator, *, vgg=False, gan=True):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        generator = RRDBNet(features=8, blocks=1, growth=4, attention="pixel", upsampler="pixelshuffle")
+        discriminator = kind(features=4)
+        features = VGG19Features().requires_grad_(False).eval() if vgg else None
+        estimate_norms(discriminator)
+    start = LoadedModel("start", copy.deepcopy(generator), 4, 4, None, "")
+    return Networks(start, generator, discriminator if gan else None, features)
+
+
+def learner(recipe, made=None, scaler=None):
+    fabric, _, _ = make_fabric("cpu", recipe)
+    if scaler is not None:
+        precision = Autocast("16-mixed", "cpu", scaler)
+        fabric = Fabric(strategy=SingleDeviceStrategy(torch.device("cpu"), precision=precision))
+    return Learner(made or networks(gan="gan" in recipe.losses.active), recipe, fabric, scaler)
+
+
+def batch(seed=0, n=4):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(n, 3, 8, 8, generator=generator), torch.rand(n, 3, 32, 32, generator=generator)
+
+
+def bits(learner):
+    return {name: tensor.clone() for name, tensor in learner.state()[0].items()}
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("kind", [UNetDiscriminator, UNetDiscriminatorSN])
+def test_the_gradients_are_those_of_separate_passes(kind):
+    """The usual way: the discriminator frozen for the generator's step, then fed with cut-off pictures."""
+    made = networks(kind, vgg=True)
+    generator, discriminator, vgg = map(copy.deepcopy, (made.generator, made.discriminator, made.vgg))
+    discriminator.eval()
+    low, high = batch()
+    losses = {
+        "pixel": {"weight": 2.0, "sharpened": True}, "gan": {"weight": 0.3},
+        "perceptual": {"weight": 0.5, "sharpened": True, "layers": {"conv1_2": 0.1, "conv5_4": 1.0}},
+    }  # fmt: skip
+
+    def logits(x):
+        found = discriminator(x)
+        return [found] if isinstance(found, torch.Tensor) else found
+
+    def opinion(maps, real):
+        return sum(F.binary_cross_entropy_with_logits(x, torch.full_like(x, float(real))) for x in maps) / len(maps)
+
+    sharp = usm_sharpen(high)
+    pictures = generator(low)
+    found, wanted = vgg(pictures), vgg(sharp)
+    features = 0.1 * F.l1_loss(found["conv1_2"], wanted["conv1_2"]) + F.l1_loss(found["conv5_4"], wanted["conv5_4"])
+    total = 2 * F.l1_loss(pictures, sharp) + 0.5 * features + 0.3 * opinion(logits(pictures), 1)
+    expected = torch.autograd.grad(total, list(generator.parameters()))
+    opinions = opinion(logits(high), 1) + opinion(logits(pictures.detach()), 0)
+    expected += torch.autograd.grad(opinions, list(discriminator.parameters()))
+
+    trained = learner(recipe(losses, compute={"channels_last": False}), made)
+    gradients = []
+    parameters = [*trained.generator.parameters(), *trained.discriminator.parameters()]
+    for parameter in parameters:
+        parameter.register_post_accumulate_grad_hook(lambda p: gradients.append((p, p.grad.clone())))
+    figures = trained.step(low, high, {"generator": 0.0, "discriminator": 0.0})
+    by_parameter = {id(p): gradient for p, gradient in gradients}
+    assert len(gradients) == len(parameters)
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        assert torch.allclose(by_parameter[id(parameter)], gradient, rtol=1e-4, atol=1e-7)
+    assert figures["total"] == pytest.approx(float(total.detach()), rel=1e-5)
+    assert figures["discriminator_real"] + figures["discriminator_fake"] == pytest.approx(
+        float(opinions.detach()), rel=1e-5
+    )
+    assert figures["gradient discriminator"] == pytest.approx(
+        math.sqrt(sum(float(x.detach().square().sum()) for x in expected[len(list(generator.parameters())) :])),
+        rel=1e-4,
+    )
+    assert figures[DIFFERENCE] == pytest.approx(float(F.l1_loss(pictures, high).detach()), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", [UNetDiscriminator, UNetDiscriminatorSN])
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_batch_in_parts_gives_the_same(kind, parts):
+    whole = learner(recipe(clip=0.1), networks(kind))
+    cut = learner(recipe(clip=0.1, accumulate=parts), networks(kind))
+    for seed in range(3):
+        figures = [trained.step(*batch(seed), RATES) for trained in (whole, cut)]
+        for name, value in figures[0].items():
+            assert figures[1][name] == pytest.approx(value, rel=2e-3), name
+    for name, tensor in whole.state()[0].items():
+        assert torch.allclose(cut.state()[0][name], tensor, atol=2e-4), name
+
+
+@pytest.mark.parametrize("kind", [UNetDiscriminator, UNetDiscriminatorSN])
+def test_it_goes_on_from_its_state_bit_by_bit(kind):
+    made = learner(recipe(), networks(kind))
+    for seed in range(3):
+        made.step(*batch(seed), RATES)
+    tensors, rest = made.state()
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    for seed in range(3, 6):
+        made.step(*batch(seed), RATES)
+    other = learner(recipe(), networks(kind))
+    other.step(*batch(9), RATES)
+    other.restore(tensors, rest)
+    for seed in range(3, 6):
+        other.step(*batch(seed), RATES)
+    assert same(bits(made), bits(other))
+
+
+def test_the_state_does_not_depend_on_the_layout_of_the_memory():
+    tensors = [learner(recipe(compute={"channels_last": last})).state()[0] for last in (True, False)]
+    assert same(*tensors)
+
+
+def test_all_losses_together_teach():
+    losses = {
+        "pixel": {"kind": "charbonnier"}, "gan": {"weight": 0.01, "kind": "least_squares"}, "ldl": {"weight": 1.0},
+        "focal_frequency": {"weight": 0.1}, "colour": {"weight": 0.5},
+    }  # fmt: skip
+    made = learner(recipe(losses))
+    low, high = batch()
+    high = F.interpolate(low, scale_factor=4, mode="nearest")
+    figures = [made.step(low, high, RATES) for _ in range(30)]
+    assert figures[0].keys() == {
+        "difference", "pixel", "gan", "ldl", "focal_frequency", "colour", "total", "discriminator_real",
+        "discriminator_fake", "gradient generator", "gradient discriminator",
+    }  # fmt: skip
+    assert figures[-1][DIFFERENCE] < 0.8 * figures[0][DIFFERENCE]
+
+
+def test_the_average_follows_the_weights():
+    made = learner(recipe(average={"decay": 0.75}))
+    before = made.generator.conv_last.weight.detach().clone()
+    made.step(*batch(), RATES)
+    after = made.generator.conv_last.weight
+    assert not torch.equal(before, after)
+    assert torch.allclose(made.average.conv_last.weight, torch.lerp(before, after, 0.25))
+    assert not any(p.requires_grad for p in made.average.parameters())
+
+
+def test_without_an_average_the_weights_themselves_come_out():
+    made = learner(recipe(average={"decay": 0}))
+    assert made.average is made.generator
+    assert not any(name.startswith("average.") for name in made.state()[0])
+
+
+def test_what_is_not_finite_changes_nothing():
+    made = learner(recipe())
+    made.step(*batch(), RATES)
+    before = bits(made)
+    low, high = batch(1)
+    high[0, 0, 0, 0] = math.nan
+    with pytest.raises(DivergedError, match="not finite: difference, pixel, total, discriminator_real"):
+        made.step(low, high, RATES)
+    assert made.whole
+    assert same(before, bits(made))
+    made.step(*batch(2), RATES)  # and no gradient is left over
+    other = learner(recipe())
+    other.step(*batch(), RATES)
+    other.step(*batch(2), RATES)
+    assert same(bits(made), bits(other))
+
+
+def test_long_gradients_are_cut():
+    steps = []
+    for clip in (None, 1e-6):
+        made = learner(recipe({"pixel": {}}, clip=clip, betas=(0.0, 0.0)))
+        made.optimizers["generator"].param_groups[0]["eps"] = 1.0  # so that the step is as long as the gradient
+        before = made.generator.conv_last.bias.detach().clone()
+        made.step(*batch(), RATES)
+        steps.append(float((made.generator.conv_last.bias.detach() - before).abs().max()))
+    assert steps[1] < 0.01 * steps[0]
+
+
+def test_a_scaler_leaves_out_what_overflows_and_goes_on():
+    made = learner(recipe(), scaler=GradScaler("cpu", init_scale=2.0**30))
+    before = bits(made)
+    figures = made.step(*batch(), RATES)
+    assert not math.isfinite(figures["gradient generator"])
+    assert all(
+        torch.equal(before[name], tensor) for name, tensor in bits(made).items() if name.startswith("generator.")
+    )
+    assert made.state()[1]["scaler"]["scale"] == 2.0**29
+    scaled = learner(recipe(), scaler=GradScaler("cpu", init_scale=2.0**10))
+    plain = learner(recipe())
+    for seed in range(2):
+        found, expected = (made.step(*batch(seed), RATES) for made in (scaled, plain))
+        for name, value in expected.items():
+            assert found[name] == pytest.approx(value, rel=0.01), name
+    for name, tensor in plain.state()[0].items():
+        if name.endswith("weight"):
+            assert (scaled.state()[0][name] - tensor).norm() < 0.05 * tensor.norm() + 1e-6, name
+
+
+def test_bfloat16_is_near_float32():
+    losses = {"pixel": {}, "gan": {"weight": 0.1}, "perceptual": {"weight": 0.1}}
+    figures = []
+    for precision in ("fp32", "bf16"):
+        made = learner(recipe(losses, compute={"precision": precision}), networks(vgg=True))
+        figures.append([made.step(*batch(seed), RATES) for seed in range(3)][-1])
+        assert all(p.dtype == torch.float32 for p in made.generator.parameters())
+    for name, value in figures[0].items():
+        assert figures[1][name] == pytest.approx(value, rel=0.03), name
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch.compile's own
+def test_a_compiled_network_has_the_same_names():
+    made = learner(recipe(compute={"compile": True}))
+    assert made.state()[0].keys() == learner(recipe()).state()[0].keys()
+
+
+def test_two_processes_give_what_one_gives(tmp_path):
+    """Each sees half of the batch; the gradients meet over gloo."""
+    single = learner(recipe())
+    for seed in range(3):
+        single.step(*batch(seed), RATES)
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d",
+            "--rdzv-endpoint=127.0.0.1:0", Path(__file__).with_name("works.py"), tmp_path / "found.pt",
+        ],
+        capture_output=True, text=True, timeout=110, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    for name, tensor in single.state()[0].items():
+        assert torch.allclose(found[name], tensor, rtol=1e-4, atol=1e-5), name

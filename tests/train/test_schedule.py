@@ -1,0 +1,39 @@
+import math
+
+import pytest
+
+from aimanga.train.recipe import Train, TrainRecipe
+from aimanga.train.schedule import rates_at
+
+
+def recipe(**train):
+    return TrainRecipe(
+        data={"sources": [{"path": "x"}]}, losses={"pixel": {}}, train=Train(iterations=100, lr=0.1, **train)
+    )
+
+
+def rates(iterations, **train):
+    return [rates_at(iteration, recipe(**train))["generator"] for iteration in iterations]
+
+
+def test_without_a_schedule_it_stays():
+    assert rates((0, 50, 99)) == [0.1] * 3
+
+
+def test_it_warms_up_from_nearly_nothing():
+    assert rates(range(5), warmup=4) == pytest.approx([0.02, 0.04, 0.06, 0.08, 0.1])
+
+
+def test_the_cosine_falls_from_the_rate_to_the_lowest():
+    assert rates((0, 50, 100), schedule="cosine", lowest=0.2) == pytest.approx([0.1, 0.06, 0.02])
+    quarter = 0.1 * (1 + math.cos(math.pi / 4)) / 2
+    assert rates((10 + 90 // 4,), schedule="cosine", lowest=0, warmup=10) == pytest.approx([quarter], rel=0.02)
+
+
+def test_steps_halve_it():
+    assert rates((9, 10, 19, 20), schedule="steps", steps=(10, 20)) == pytest.approx([0.1, 0.05, 0.05, 0.025])
+
+
+def test_the_discriminator_has_its_own_rate_where_it_is_given_one():
+    assert rates_at(0, recipe()) == {"generator": 0.1, "discriminator": 0.1}
+    assert rates_at(0, recipe(discriminator_lr=0.4), 0.5) == {"generator": 0.05, "discriminator": 0.2}
