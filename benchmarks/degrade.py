@@ -106,9 +106,9 @@ def main() -> None:
     print(f"{'drawing alone':32} {1000 * (time.perf_counter() - begin) / ROUNDS / BATCH:.2f}")
 
 
-def drawn(recipe: Recipe, turn: int) -> list[Sample]:
+def drawn(recipe: Recipe, turn: int, side: int = SIDE, count: int = BATCH) -> list[Sample]:
     """The samples of one batch."""
-    return [draw(recipe, SIDE, SIDE, turn * BATCH + n) for n in range(BATCH)]
+    return [draw(recipe, side, side, turn * count + n) for n in range(count)]
 
 
 if __name__ == "__main__":

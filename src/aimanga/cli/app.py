@@ -13,6 +13,7 @@ from aimanga.cli.degrade import degrade
 from aimanga.cli.export import export
 from aimanga.cli.models import models
 from aimanga.cli.score import metrics, score
+from aimanga.cli.train import train
 from aimanga.cli.upscale import upscale
 from aimanga.cli.weights import weights
 from aimanga.errors import AimangaError
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(upscale)
 app.command()(curate)
 app.add_typer(degrade, name="degrade")
+app.command()(train)
 app.command()(score)
 app.command()(metrics)
 app.add_typer(models, name="models")

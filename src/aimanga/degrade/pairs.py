@@ -344,6 +344,8 @@ def read_manifest(folder: Path) -> dict[str, Pair]:
 
 def rgb(picture: Picture) -> Picture:
     """A picture in 8 bits of RGB, as networks learn it: what is transparent is laid on white."""
+    if picture.alpha is None and picture.pixels.dtype == np.uint8 and picture.pixels.shape[2] == 3:
+        return Picture(picture.pixels, icc=picture.icc)
     x = from_array(picture.pixels)
     if picture.alpha is not None:
         alpha = from_array(picture.alpha[:, :, None])

@@ -26,6 +26,7 @@ from aimanga.losses import (
     ms_ssim_loss,
     perceptual,
 )
+from aimanga.models.networks import Generator
 from aimanga.train.networks import Networks, estimate_norms
 from aimanga.train.recipe import TrainRecipe
 
@@ -60,9 +61,9 @@ class Learner:
         self, networks: Networks, recipe: TrainRecipe, fabric: Fabric, scaler: GradScaler | None = None
     ) -> None:
         self._recipe, self._fabric, self._scaler = recipe, fabric, scaler
-        self.generator: nn.Module = networks.generator
+        self.generator = networks.generator
         self.discriminator = networks.discriminator
-        self.average: nn.Module = self.generator
+        self.average: Generator = self.generator
         memory = torch.channels_last if recipe.compute.channels_last else torch.contiguous_format
         self._memory = memory
         self._generate = self._set_up(self.generator)
@@ -152,7 +153,7 @@ class Learner:
         return self._fabric.setup_module(prepared)  # type: ignore[arg-type]
 
     def _stored(self) -> dict[str, nn.Module]:
-        networks = {"generator": self.generator}
+        networks: dict[str, nn.Module] = {"generator": self.generator}
         if self.average is not self.generator:
             networks["average"] = self.average
         if self.discriminator is not None:

@@ -27,6 +27,7 @@ from aimanga.models.detect import build_network
 from aimanga.models.networks import Generator
 from aimanga.models.rrdbnet import ResidualDenseBlock
 from aimanga.train.recipe import RecipeFile, TrainRecipe
+from aimanga.weights import weight_file
 
 _KINDS: dict[str, type[UNetDiscriminator | UNetDiscriminatorSN]] = {
     "multiscale": UNetDiscriminator,
@@ -63,9 +64,18 @@ class Networks:
         """The generator's factor."""
         return self.start.network_scale
 
+    def trained(self) -> dict[str, nn.Module]:
+        """The networks that are trained, by name."""
+        found: dict[str, nn.Module] = {"generator": self.generator}
+        return found if self.discriminator is None else found | {"discriminator": self.discriminator}
 
-def build(file: RecipeFile) -> Networks:
+
+def build(file: RecipeFile, *, stand_in: bool = False) -> Networks:
     """Build and load all networks that a recipe wants.
+
+    Args:
+        file: The recipe.
+        stand_in: Where VGG19's weights are missing take random ones: as slow, for measurements of time and memory.
 
     Raises:
         UsageError: Weights are missing, damaged, or of another network; all such problems are named at once.
@@ -85,7 +95,7 @@ def build(file: RecipeFile) -> Networks:
     vgg = None
     if "perceptual" in recipe.losses.active:
         with _naming(problems, file.where("losses", "perceptual"), "; --set losses.perceptual.weight=0 goes without"):
-            vgg = load_vgg19()
+            vgg = _random_vgg() if stand_in and not weight_file("vgg19").path.is_file() else load_vgg19()
     if start is not None:
         multiple = start.network_scale * start.network.size_multiple
         if recipe.data.crop % multiple:
@@ -171,6 +181,11 @@ def _discriminator(recipe: TrainRecipe) -> UNetDiscriminator | UNetDiscriminator
             f"{type(loaded).__name__} of {dict(getattr(loaded, 'options', {}))}"
         )
     return loaded
+
+
+def _random_vgg() -> VGG19Features:
+    with _seeded(0, "vgg19"):
+        return VGG19Features().requires_grad_(False).eval()
 
 
 @contextmanager

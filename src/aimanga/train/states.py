@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,7 +31,7 @@ class State:
 
     iteration: int
     tensors: Mapping[str, Tensor]
-    rest: Mapping[str, object]
+    rest: Mapping[str, Any]
 
 
 class States:

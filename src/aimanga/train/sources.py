@@ -1,0 +1,164 @@
+"""What there is to learn from: folders of pictures, what `aimanga curate` has kept, stored pairs, in any mixture."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from aimanga.batch import find
+from aimanga.curate.manifest import MANIFEST
+from aimanga.curate.manifest import read_manifest as read_curated
+from aimanga.degrade.pairs import RECIPE, read_manifest
+from aimanga.degrade.recipe import load_recipe
+from aimanga.errors import UsageError
+from aimanga.images import READABLE_SUFFIXES, Box
+from aimanga.train.recipe import RecipeFile, Source
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture to learn from.
+
+    Attributes:
+        file: The picture of high resolution.
+        box: The part of it that is looked at; None for all of it.
+        lr: The picture of low resolution that goes with it; None where the recipe's degradation makes it.
+        origin: The photo of which it is a part, as far as that is known: what is learnt from one part of a photo must
+            not be measured on another.
+    """
+
+    file: Path
+    box: Box | None
+    lr: Path | None
+    origin: str
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are read for it."""
+        return (self.file,) if self.lr is None else (self.file, self.lr)
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """What one source of a recipe gives.
+
+    Attributes:
+        items: Its pictures, in a fixed order.
+        weight: How often it is drawn from.
+        where: Where the recipe names it, for messages.
+    """
+
+    items: tuple[Item, ...]
+    weight: float
+    where: str
+
+
+def find_sets(file: RecipeFile, scale: int) -> tuple[PictureSet, ...]:
+    """Find the pictures of all sources of a recipe.
+
+    Args:
+        file: The recipe.
+        scale: The factor of the network, which stored pairs need to have.
+
+    Raises:
+        UsageError: A source is missing or holds nothing to learn from; all such problems are named at once.
+    """
+    sets, problems = [], []
+    for number, source in enumerate(file.recipe.data.sources):
+        where = file.where("data", "sources", number, "path")
+        try:
+            items = _items(source, scale)
+            sets.append(PictureSet(items, source.weight, where))
+        except UsageError as error:
+            problems.append(f"{where}: {error}")
+    if problems:
+        raise UsageError("; ".join(problems))
+    return tuple(sets)
+
+
+def find_pictures(path: str, where: str) -> tuple[Path, ...]:
+    """The pictures of a folder, its subfolders included, or one picture.
+
+    Raises:
+        UsageError: There are none.
+    """
+    try:
+        return find([Path(path)], suffixes=READABLE_SUFFIXES, recursive=True)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _items(source: Source, scale: int) -> tuple[Item, ...]:
+    folder = Path(source.path)
+    kind = _kind(folder)
+    if kind != "pictures" and source.lr is not None:
+        raise UsageError(f"{folder} holds {kind} already, so lr cannot name others")
+    if kind == "curated pictures":
+        return _curated(folder)
+    if kind == "stored pairs":
+        return _stored(folder, scale)
+    files = find([folder], suffixes=READABLE_SUFFIXES, recursive=source.recursive)
+    if source.lr is None:
+        return tuple(Item(file, None, None, str(file)) for file in files)
+    return _paired(files, folder, Path(source.lr))
+
+
+def _kind(folder: Path) -> str:
+    """What made a folder, told by the first line of its manifest."""
+    try:
+        with (folder / MANIFEST).open(encoding="utf-8", errors="surrogateescape") as file:
+            first = json.loads(file.readline())
+    except (OSError, ValueError):
+        return "pictures"
+    if isinstance(first, dict) and "kept" in first:
+        return "curated pictures"
+    return "stored pairs" if isinstance(first, dict) and {"lr", "hr"} <= first.keys() else "pictures"
+
+
+def _curated(folder: Path) -> tuple[Item, ...]:
+    """Of the kept pictures the crops, as files or as places; of those without crops the copy, or the picture itself."""
+    items: list[Item] = []
+    for line in read_curated(folder):
+        if not line.kept:
+            continue
+        for saved in line.crops:
+            if saved.output is None:
+                items.append(Item(Path(line.file), saved.crop.box, None, line.file))
+            else:
+                items.append(Item(folder / saved.output, None, None, line.file))
+        if not line.crops:
+            items.append(Item(Path(line.file) if line.output is None else folder / line.output, None, None, line.file))
+    if not items:
+        raise UsageError(f"{folder}: aimanga curate has kept nothing there")
+    return tuple(items)
+
+
+def _stored(folder: Path, scale: int) -> tuple[Item, ...]:
+    recipe = load_recipe(folder / RECIPE)
+    if recipe.scale != scale:
+        raise UsageError(f"{folder}: the pairs stored there are of scale {recipe.scale}, the model is of {scale}")
+    return tuple(Item(folder / pair.hr, None, folder / pair.lr, pair.source) for pair in read_manifest(folder).values())
+
+
+def _paired(files: Iterable[Path], folder: Path, low: Path) -> tuple[Item, ...]:
+    """Pair pictures by their paths within two folders, whatever their suffixes."""
+    partners: dict[Path, list[Path]] = {}
+    for file in find([low], suffixes=READABLE_SUFFIXES, recursive=True):
+        partners.setdefault(_stem(file, low), []).append(file)
+    items, alone = [], []
+    for file in files:
+        found = partners.pop(_stem(file, folder), [])
+        if len(found) == 1:
+            items.append(Item(file, None, found[0], str(file)))
+        else:
+            alone.append(f"{file} has {len(found)} partners in {low}")
+    alone += [f"{file} has no partner in {folder}" for file in chain.from_iterable(partners.values())]
+    if alone:
+        more = f", and {len(alone) - 10} more" if len(alone) > 10 else ""
+        raise UsageError(f"{'; '.join(alone[:10])}{more}")
+    return tuple(items)
+
+
+def _stem(file: Path, folder: Path) -> Path:
+    return (file.relative_to(folder) if folder.is_dir() else Path(file.name)).with_suffix("")
