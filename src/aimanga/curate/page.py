@@ -4,15 +4,13 @@ It opens from the disk, without a server and without the network. The page itsel
 `page.js`; here they and the data become one file.
 """
 
-import base64
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aimanga.atomic import replacing
+from aimanga.pages import data_uri, embedded_json, template
 
 _HERE = Path(__file__).parent
 
@@ -90,13 +88,13 @@ def write_page(
         entries: The pictures, taken one after the other.
         options: How it was screened, to be shown as it is: name and value.
     """
-    head, tail = _template()
+    head, tail = template(_HERE, "page")
     pictures = []
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(head)
         for number, entry in enumerate(entries):
             if entry.thumbnail is not None:
-                file.write(f'<script type="text/plain" id="thumbnail-{number}">{_data_uri(entry.thumbnail)}</script>\n')
+                file.write(f'<script type="text/plain" id="thumbnail-{number}">{data_uri(entry.thumbnail)}</script>\n')
             pictures.append(_picture(entry, scores))
         report = {
             "title": title,
@@ -104,31 +102,15 @@ def write_page(
             "reasons": _REASONS,
             "scores": [{**asdict(score), "low": _finite(score.low), "high": _finite(score.high)} for score in scores],
         }
-        file.write(f'<script type="application/json" id="report">{_json(report)}</script>\n')
+        file.write(f'<script type="application/json" id="report">{embedded_json(report)}</script>\n')
         file.write('<script type="application/json" id="pictures">[\n')
         file.write(",\n".join(pictures))
         file.write("\n]</script>\n")
         file.write(tail)
 
 
-def _template() -> tuple[str, str]:
-    """The page before and after its data, with the policy that lets its own script and style run, and nothing else."""
-    style, script = ("\n" + (_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    policy = (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"script-src '{_digest(script)}'; style-src '{_digest(style)}'"
-    )
-    page = (_HERE / "page.html").read_text(encoding="utf-8").replace("{{policy}}", policy).replace("{{style}}", style)
-    head, tail = page.split("{{data}}")
-    return head, tail.replace("{{script}}", script)
-
-
-def _digest(content: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode('ascii')}"
-
-
 def _picture(entry: Entry, scores: Sequence[Score]) -> str:
-    return _json(
+    return embedded_json(
         {
             "name": entry.name,
             "width": entry.width,
@@ -147,13 +129,3 @@ def _picture(entry: Entry, scores: Sequence[Score]) -> str:
 def _finite(number: float | None) -> float | None:
     """JSON has no infinity."""
     return float(number) if number is not None and math.isfinite(number) else None
-
-
-def _json(content: object) -> str:
-    """JSON that no name of a file can end: in ASCII, where lone surrogates are escapes too, and without any `<`."""
-    return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _data_uri(picture: bytes) -> str:
-    kind = "jpeg" if picture.startswith(b"\xff\xd8") else "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"

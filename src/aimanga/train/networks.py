@@ -17,6 +17,7 @@ from aimanga.models import (
     RRDBNet,
     UNetDiscriminator,
     UNetDiscriminatorSN,
+    Variant,
     VGG19Features,
     convert,
     load_model,
@@ -135,14 +136,7 @@ def _start(recipe: TrainRecipe) -> LoadedModel:
     if model.starts_from is not None:
         return load_model(model.starts_from)
     with _seeded(recipe.train.seed, "generator"):
-        network = RRDBNet(
-            scale=model.scale,
-            features=model.features,
-            blocks=model.blocks,
-            growth=model.growth,
-            attention=model.attention,
-            upsampler=model.upsampler,
-        )
+        network = RRDBNet(scale=model.scale, features=model.features, blocks=model.blocks, growth=model.growth)
         for block in network.modules():
             if isinstance(block, ResidualDenseBlock):
                 for conv in block.children():
@@ -152,7 +146,10 @@ def _start(recipe: TrainRecipe) -> LoadedModel:
                     with torch.no_grad():
                         conv.weight.mul_(_SMALL)
                     nn.init.zeros_(conv.bias)
-    return LoadedModel("random weights", network.eval(), network.scale, network.scale, None, "")
+    # PixelShuffle begins as nearest upsampling and not with four phases at random, which leave a checkerboard for long
+    # (A. Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017, arXiv:1707.02937).
+    network = convert(network, Variant(model.attention, model.upsampler))
+    return LoadedModel("random weights", network, network.scale, network.scale, None, "")
 
 
 def _variant(start: LoadedModel, preset: str | None) -> Generator:

@@ -12,16 +12,14 @@ from torch import Tensor
 from aimanga.degrade import Recipe, degrade, draw, seed_of
 from aimanga.errors import PictureError, UsageError
 from aimanga.images import Box, PictureFile
-from aimanga.metrics import METRICS, Scorer
-from aimanga.metrics.catalog import find_metric
-from aimanga.metrics.scorer import missing_weights
+from aimanga.metrics import Scorer, find_metric, missing_weights
 from aimanga.models import LoadedModel
 from aimanga.tensors import from_array
-from aimanga.train.feed import Pixels, read_box
-from aimanga.train.grids import Row, pixels_of, write_grid
+from aimanga.train.feed import read_box
+from aimanga.train.grids import Made, Row, pixels_of, write_grid
 from aimanga.train.recipe import RecipeFile, TrainRecipe
 from aimanga.train.sources import Item, find_pictures
-from aimanga.upscale.engine import Engine
+from aimanga.upscale.engine import Engine, NotFiniteError
 from aimanga.upscale.precision import choose_precision
 
 HELD_OUT, REAL = "held_out", "real"
@@ -65,15 +63,22 @@ class Validator:
     Args:
         examples: The pictures by kind.
         recipe: Metrics, and how many pictures are shown.
-        device: Where the networks run.
+        scale: The factor of the networks.
+        device: Where they run.
 
     Attributes:
         decides: The series by which weights are the best: `real niqe`, say.
+
+    Raises:
+        UsageError: What decides cannot be measured on any of the pictures.
     """
 
-    def __init__(self, examples: Mapping[str, Sequence[Example]], recipe: TrainRecipe, device: torch.device) -> None:
+    def __init__(
+        self, examples: Mapping[str, Sequence[Example]], recipe: TrainRecipe, scale: int, device: torch.device
+    ) -> None:
         self._examples = {kind: found for kind, found in examples.items() if found}
         self._recipe = recipe
+        self._scale = scale
         self._device = device
         self._precision = choose_precision("auto", device)
         wanted = [find_metric(name) for name in recipe.validation.metrics]
@@ -83,8 +88,8 @@ class Validator:
             if (names := [metric.name for metric in wanted if metric.needs_reference == compares])
         }
         self._warned: set[str] = set()
-        self._first: dict[str, list[Pixels]] = {}
-        self.decides = self._deciding(recipe.validation.best or L1)
+        self._start: dict[str, list[Made]] = {}
+        self.decides = self._deciding(recipe.validation.best)
 
     @classmethod
     def prepared(cls, file: RecipeFile, held_out: Sequence[Item], scale: int, degradation: Recipe,
@@ -99,7 +104,8 @@ class Validator:
             device: Where the networks run.
 
         Raises:
-            UsageError: Pictures cannot be read, or there are none to measure on.
+            UsageError: Pictures cannot be read, there are none to measure on, or they are not fit for what decides; all
+                such problems are named at once.
         """
         recipe = file.recipe
         problems: list[str] = []
@@ -107,7 +113,7 @@ class Validator:
         where = file.where("data", "sources")
         if recipe.validation.pictures:
             where = file.where("validation", "pictures")
-            items = [Item(path, None, None, str(path)) for path in find_pictures(recipe.validation.pictures, where)]
+            items = [Item(path, None, None, str(path)) for path in _found(recipe.validation.pictures, where, problems)]
         examples: dict[str, list[Example]] = {HELD_OUT: [], REAL: []}
         for item in items:
             try:
@@ -116,17 +122,20 @@ class Validator:
                 problems.append(f"{where}: {error}")
         if recipe.validation.real:
             where = file.where("validation", "real")
-            for path in find_pictures(recipe.validation.real, where):
+            for path in _found(recipe.validation.real, where, problems):
                 try:
                     examples[REAL].append(_real(path, recipe, scale))
                 except (PictureError, OSError) as error:
                     problems.append(f"{where}: {error}")
-        if not any(examples.values()):
+        if not problems and not any(examples.values()):
             where = file.where("validation", "held_out")
             problems.append(f"{where}: there is nothing to measure on: held_out, pictures or real has to name some")
         if problems:
             raise UsageError("; ".join(problems))
-        return cls(examples, recipe, device)
+        try:
+            return cls(examples, recipe, scale, device)
+        except UsageError as error:
+            raise UsageError(f"{file.where('validation', 'best')}: {error}") from error
 
     @staticmethod
     def check(file: RecipeFile) -> None:
@@ -136,18 +145,21 @@ class Validator:
             UsageError: There is no such metric, or its weights are missing.
         """
         validation = file.recipe.validation
-        problems = []
-        known = {metric.name for metric in METRICS}
+        problems, known = [], [L1]
         for name in validation.metrics:
-            if name not in known:
-                problems.append(f"there is no metric {name}; see aimanga metrics")
-            elif reason := missing_weights(find_metric(name)):
-                problems.append(reason)
-        found = [f"{file.where('validation', 'metrics')}: {problem}" for problem in problems]
-        if validation.best not in (None, L1, *validation.metrics):
-            found.append(f"{file.where('validation', 'best')}: {validation.best} is not among the metrics")
-        if found:
-            raise UsageError("; ".join(found))
+            try:
+                metric = find_metric(name)
+                known.append(metric.name)
+                reason = missing_weights(metric)
+            except UsageError as error:
+                reason = str(error)
+            if reason:
+                problems.append(f"{file.where('validation', 'metrics')}: {reason}")
+        if validation.best is not None and _measure(validation.best) not in known:
+            where = file.where("validation", "best")
+            problems.append(f"{where}: {validation.best} is neither {L1} nor among the metrics")
+        if problems:
+            raise UsageError("; ".join(problems))
 
     def count(self, kind: str) -> int:
         """How many pictures of a kind there are."""
@@ -159,7 +171,10 @@ class Validator:
         Args:
             start: The network as it was at first, to be shown beside.
             model: The network now.
-            folder: Where the sheets go: `held_out.png` and `real.png`.
+            folder: Where the sheets go: `held_out.png` and `real.png`; made where it is missing.
+
+        Raises:
+            NotFiniteError: It makes something that is not finite.
         """
         engine = Engine(model, self._device, self._precision)
         scores: dict[str, dict[str, float]] = {}
@@ -167,64 +182,84 @@ class Validator:
         warnings: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
         for kind, examples in self._examples.items():
+            before = self._made_at_start(start, kind)
             values: dict[str, list[float]] = {}
+            problems: dict[str, list[str]] = {}
             rows = []
-            before = self._before(start, kind)
             for number, example in enumerate(examples):
-                made = engine.run(example.low)
-                found = self._measured(made, example, warnings)
-                for name, value in found.items():
+                now, lacking = self._examined(engine, example)
+                for name, value in now.scores.items():
                     values.setdefault(name, []).append(value)
+                for name, problem in lacking.items():
+                    problems.setdefault(name, []).append(f"{example.name}: {problem}")
                 if number < len(before):
-                    rows.append(self._row(example, before[number], made, found))
+                    high = None if example.high is None else pixels_of(example.high).pixels
+                    rows.append(Row(example.name, pixels_of(example.low).pixels, before[number], now, high))
             scores[kind] = {name: sum(column) / len(column) for name, column in values.items()}
             grids[kind] = folder / f"{kind}.png"
             write_grid(grids[kind], rows)
+            warnings += self._new_warnings(kind, problems)
         return Validation(scores, grids, tuple(warnings))
 
-    def _measured(self, made: Tensor, example: Example, warnings: list[str]) -> dict[str, float]:
-        """The measures of one picture; what cannot be measured on it is left out, with a warning the first time."""
-        made = made.clamp(0, 1)
-        found: dict[str, float] = {}
+    def _examined(self, engine: Engine, example: Example) -> tuple[Made, dict[str, str]]:
+        """What a network makes of a picture, measured; and why something cannot be measured on it, by its name."""
+        made = _upscaled(engine, example)
+        picture = pixels_of(made)
+        scores: dict[str, float] = {}
+        problems: dict[str, str] = {}
         if example.high is not None:
-            found[L1] = float((made - example.high).abs().double().mean())
+            scores[L1] = float((made - example.high).abs().double().mean())
         for compares, scorer in self._scorers.items():
             if compares and example.high is None:
                 continue
-            scores = scorer(pixels_of(made), pixels_of(example.high) if compares and example.high is not None else None)
-            found |= scores.values
-            for name, problem in scores.problems.items():
-                if name not in self._warned:
-                    self._warned.add(name)
-                    warnings.append(f"{example.name}: {problem}")
-        return found
+            found = scorer(picture, pixels_of(example.high) if compares and example.high is not None else None)
+            scores |= found.values
+            problems |= found.problems
+        return Made(picture.pixels, scores), problems
 
-    def _before(self, start: LoadedModel, kind: str) -> list[Pixels]:
+    def _made_at_start(self, start: LoadedModel, kind: str) -> list[Made]:
         """What the network made at first of the pictures that are shown; made once."""
-        if kind not in self._first:
+        if kind not in self._start:
             engine = Engine(start, self._device, self._precision)
             shown = self._examples[kind][: self._recipe.validation.grid]
-            self._first[kind] = [pixels_of(engine.run(example.low)).pixels for example in shown]
-        return self._first[kind]
+            self._start[kind] = [self._examined(engine, example)[0] for example in shown]
+        return self._start[kind]
 
-    def _row(self, example: Example, before: Pixels, made: Tensor, scores: Mapping[str, float]) -> Row:
-        return Row(
-            name=example.name,
-            low=pixels_of(example.low).pixels,
-            before=before,
-            now=pixels_of(made).pixels,
-            high=None if example.high is None else pixels_of(example.high).pixels,
-            scores=scores,
+    def _new_warnings(self, kind: str, problems: Mapping[str, Sequence[str]]) -> list[str]:
+        """A warning for each measure that was left out for some pictures, the first time."""
+        warnings = []
+        for name, found in problems.items():
+            series = f"{kind} {name}"
+            if series not in self._warned:
+                self._warned.add(series)
+                count = len(self._examples[kind])
+                warnings.append(f"{series} is left out for {len(found)} of {count} pictures: {found[0]}")
+        return warnings
+
+    def _deciding(self, wanted: str | None) -> str:
+        measure = L1 if wanted is None else _measure(wanted)
+        measures = [measure]
+        if wanted is None and HELD_OUT not in self._examples and False in self._scorers:
+            # Nobody has asked for L1, which needs true pictures: the first metric that does not takes its place.
+            measures = [metric.name for metric in self._scorers[False].metrics]
+        for name in measures:
+            for kind in (REAL, HELD_OUT):
+                if any(self._is_fit(example, name) for example in self._examples.get(kind, ())):
+                    return f"{kind} {name}"
+        raise UsageError(
+            f"{measure} cannot be measured on any of the pictures: "
+            f"{'they are too small for it' if HELD_OUT in self._examples else 'there are no true ones to compare with'}"
         )
 
-    def _deciding(self, measure: str) -> str:
-        if REAL in self._examples and measure != L1 and not find_metric(measure).needs_reference:
-            return f"{REAL} {measure}"
-        if HELD_OUT in self._examples:
-            return f"{HELD_OUT} {measure}"
-        if False not in self._scorers:
-            raise UsageError(f"{measure} compares with a true picture, and there are only real ones")
-        return f"{REAL} {self._scorers[False].metrics[0].name}"
+    def _is_fit(self, example: Example, measure: str) -> bool:
+        """Whether something can be measured on a picture: it has a true one to compare with, and is large enough."""
+        if measure == L1:
+            return example.high is not None
+        metric = find_metric(measure)
+        shorter, longer = sorted(length * self._scale for length in example.low.shape[2:])
+        return (not metric.needs_reference or example.high is not None) and (
+            shorter >= metric.smallest[0] and longer >= metric.smallest[1]
+        )
 
 
 @dataclass
@@ -245,13 +280,15 @@ class History:
         """Take in the scores of an iteration.
 
         Returns:
-            The series that are better than ever, and those that are worse than at iteration 0.
+            The series that are better than ever, and those that are worse than at iteration 0. What is no number is
+            better than nothing, and worse than any number.
         """
         better, worse = [], []
         for kind, found in scores.items():
             for measure, score in found.items():
                 series = f"{kind} {measure}"
                 if math.isnan(score):
+                    worse += [series] if series in self.first else []
                     continue
                 if iteration == 0:
                     self.first[series] = score
@@ -279,19 +316,23 @@ class History:
 
 def is_better(measure: str, score: float, than: float) -> bool:
     """Whether a score is better than another one, by its measure's direction."""
-    lower = measure == L1 or find_metric(measure).better == "lower"
-    return score < than if lower else score > than
+    return score < than if lower_is_better(measure) else score > than
+
+
+def lower_is_better(measure: str) -> bool:
+    """Whether good pictures have low scores."""
+    return measure == L1 or find_metric(measure).better == "lower"
 
 
 def _held_out(item: Item, recipe: TrainRecipe, scale: int, degradation: Recipe) -> Example:
     limit = recipe.data.max_pixels
     header = PictureFile(item.file, max_pixels=limit).header
     box = _middle(item.box or Box(0, 0, header.width, header.height), recipe.validation.crop, scale, item.file)
-    high = _tensor(read_box(item.file, box, max_pixels=limit))
+    high = from_array(read_box(item.file, box, max_pixels=limit))
     name = item.file.stem
     if item.lr is not None:
         small = Box(*(length // scale for length in (box.left, box.top, box.width, box.height)))
-        return Example(name, _tensor(read_box(item.lr, small, max_pixels=limit)), high)
+        return Example(name, from_array(read_box(item.lr, small, max_pixels=limit)), high)
     sample = draw(degradation, box.height, box.width, seed_of(recipe.train.seed, name, "validation"))
     return Example(name, degrade(high, [sample]), high)
 
@@ -300,7 +341,7 @@ def _real(path: Path, recipe: TrainRecipe, scale: int) -> Example:
     limit, crop = recipe.data.max_pixels, recipe.validation.crop
     header = PictureFile(path, max_pixels=limit).header
     box = _middle(Box(0, 0, header.width, header.height), None if crop is None else crop // scale, 1, path)
-    return Example(path.stem, _tensor(read_box(path, box, max_pixels=limit)), None)
+    return Example(path.stem, from_array(read_box(path, box, max_pixels=limit)), None)
 
 
 def _middle(whole: Box, side: int | None, grid: int, path: Path) -> Box:
@@ -313,8 +354,31 @@ def _middle(whole: Box, side: int | None, grid: int, path: Path) -> Box:
     return Box(left, top, width, height)
 
 
-def _tensor(pixels: Pixels) -> Tensor:
-    return from_array(pixels)
+def _upscaled(engine: Engine, example: Example) -> Tensor:
+    """What `aimanga.upscale` makes of it, before it is rounded: 1 x 3 x H x W, clipped to [0, 1]."""
+    try:
+        made = engine.run(example.low).clamp(0, 1)
+    except NotFiniteError as error:
+        raise NotFiniteError(f"{example.name}: {error}") from error
+    is_gray = bool((example.low == example.low[:, :1]).all())
+    return made.mean(1, keepdim=True).expand_as(made) if is_gray else made
+
+
+def _measure(name: str) -> str:
+    """A measure as scores are called, however a recipe spells it; what there is not stays as it is."""
+    try:
+        return name if name == L1 else find_metric(name).name
+    except UsageError:
+        return name
+
+
+def _found(path: str, where: str, problems: list[str]) -> tuple[Path, ...]:
+    """The pictures of a folder; where there are none, one problem more."""
+    try:
+        return find_pictures(path, where)
+    except UsageError as error:
+        problems.append(str(error))
+        return ()
 
 
 def _device_name(device: torch.device) -> str:
