@@ -60,7 +60,8 @@ def train(
         from aimanga.train import train as run
     except ModuleNotFoundError as error:
         raise UsageError(f"training needs {error.name}: pip install 'aimanga[train]'") from error
-    console = Console()
+    # Of the processes that torchrun starts the first one speaks.
+    console = Console(quiet=os.environ.get("RANK", "0") != "0")
     if recipe is None:
         assert output is not None
         recipe = str(output / "recipe.toml")

@@ -95,15 +95,16 @@ def check(
     listed = tuple(f"{kind}: {problem}" for kind, found in problems.items() for problem in found)
     if listed and recipe.data.problems == "refuse":
         raise UsageError(_message(file, problems, listed, known.with_name(PROBLEMS)))
+    empty = [found.where for found in good if not found.items]
+    if empty:
+        raise UsageError(f"{'; '.join(empty)}: nothing is left to learn from")
     held_out = () if recipe.validation.pictures else _held_out(good, recipe.validation.held_out, recipe.train.seed)
     origins = {item.origin for item in held_out}
     left = tuple(
-        replace(found, items=tuple(item for item in found.items if item.origin not in origins)) for found in good
+        replace(found, items=items)
+        for found in good
+        if (items := tuple(item for item in found.items if item.origin not in origins))
     )
-    empty = [found.where for found in left if not found.items]
-    if empty:
-        held = f", for {len(held_out)} are held out" if held_out else ""
-        raise UsageError(f"{'; '.join(empty)}: nothing is left to learn from{held}")
     data = DataSet(left, held_out, _digest(left, held_out, facts), listed)
     if data.pictures < recipe.train.batch:
         where = file.where("train", "batch")

@@ -1,5 +1,6 @@
 """The sheets that a person looks at: what the network makes now, beside what it made at first and what is true."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,23 @@ Pixels = npt.NDArray[np.uint8]
 
 # So much of a picture is shown, pixel by pixel: shrunk, its textures could not be judged.
 _SIDE = 256
-# Pictures of low resolution are enlarged to be as large as the text under them needs.
-_NARROWEST = 260
+# The width that the text under a picture needs.
+_NARROWEST = 256
+# A letter is about so wide, in pixels.
+_LETTER = 6.5
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What a network makes of a picture.
+
+    Attributes:
+        pixels: H x W x 3, uint8.
+        scores: What was measured of it.
+    """
+
+    pixels: Pixels
+    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,22 +44,23 @@ class Row:
     Attributes:
         name: For people.
         low: h x w x 3, uint8: what the network gets.
-        before: (h scale) x (w scale) x 3: what it made at first.
+        start: What it made at first, (h scale) x (w scale) x 3.
         now: What it makes now, likewise.
         high: What is true, likewise; None where nobody knows.
-        scores: What was measured of `now`.
     """
 
     name: str
     low: Pixels
-    before: Pixels
-    now: Pixels
+    start: Made
+    now: Made
     high: Pixels | None
-    scores: Mapping[str, float]
 
 
 def write_grid(path: Path, rows: Sequence[Row]) -> None:
     """Write a sheet: the most detailed part of each picture as it comes in, came out at first, does now, and should.
+
+    Which part that is depends on the true picture, or where there is none on the one that comes in: it is the same at
+    each validation.
 
     Args:
         path: A PNG file, which is replaced.
@@ -51,35 +68,38 @@ def write_grid(path: Path, rows: Sequence[Row]) -> None:
     """
     cells = []
     for row in rows:
-        scale = row.now.shape[0] // row.low.shape[0]
-        box = most_detailed(row.now if row.high is None else row.high, _SIDE // scale * scale, scale)
-        small = Box(*(length // scale for length in (box.left, box.top, box.width, box.height)))
-        low = small.of(row.low).repeat(scale, 0).repeat(scale, 1)
-        scores = [f"{name} {value:.4g}" for name, value in row.scores.items()]
+        scale = row.now.pixels.shape[0] // row.low.shape[0]
+        if row.high is None:
+            small = most_detailed(row.low, _SIDE // scale, 1)
+            box = Box(*(length * scale for length in (small.left, small.top, small.width, small.height)))
+        else:
+            box = most_detailed(row.high, _SIDE // scale * scale, scale)
+            small = Box(*(length // scale for length in (box.left, box.top, box.width, box.height)))
         cells += [
-            Cell(low, row.name, ["what it gets"]),
-            Cell(box.of(row.before), "at first"),
-            Cell(box.of(row.now), "now", [", ".join(scores[:3]), ", ".join(scores[3:])]),
+            _cell(_enlarged(small.of(row.low), scale), row.name, ["LR"]),
+            _cell(box.of(row.start.pixels), "start", _in_words(row.start.scores)),
+            _cell(box.of(row.now.pixels), "now", _in_words(row.now.scores)),
         ]
         if row.high is not None:
-            cells.append(Cell(box.of(row.high), "as it should be"))
+            cells.append(_cell(box.of(row.high), "HR"))
     write(contact_sheet(cells, columns=len(cells) // len(rows)), path)
 
 
 def fed_sheet(path: Path, low: Tensor, samples: Sequence[Sample | None]) -> None:
-    """Write a sheet of what the network is fed, and what was done to make it.
+    """Write a sheet of what the network is fed, enlarged by repeating pixels, and of what was done to make it.
 
     Args:
         path: A PNG file, which is replaced.
         low: N x 3 x h x w, range [0, 1].
         samples: How each was made; None for one that was stored.
     """
-    zoom = -(-_NARROWEST // low.shape[3])
+    height, width = low.shape[2:]
+    zoom = max(2, -(-_NARROWEST // width))
     cells = []
     for number, sample in enumerate(samples):
-        pixels = to_array(low[number : number + 1].cpu(), np.uint8).repeat(zoom, 0).repeat(zoom, 1)
+        pixels = _enlarged(pixels_of(low[number : number + 1]).pixels, zoom)
         lines = ["a stored pair"] if sample is None else [str(step) for step in sample.steps]
-        cells.append(Cell(pixels, f"{number + 1}: {low.shape[3]} x {low.shape[2]}", lines))
+        cells.append(_cell(pixels, f"{number + 1}: {width} x {height}", lines))
     write(contact_sheet(cells), path)
 
 
@@ -107,3 +127,22 @@ def most_detailed(pixels: Pixels, side: int, grid: int) -> Box:
 def pixels_of(x: Tensor) -> Picture:
     """1 x 3 x H x W, range [0, 1], as a picture of 8 bits."""
     return Picture(to_array(x.cpu(), np.uint8))
+
+
+def _cell(pixels: Pixels, title: str, lines: Sequence[str] = ()) -> Cell:
+    """A cell in which all of its text can be read: lines are broken, and narrow pictures get paper at their right."""
+    paper = np.full((pixels.shape[0], max(_NARROWEST, pixels.shape[1]), 3), 255, np.uint8)
+    paper[:, : pixels.shape[1]] = pixels
+    letters = int(paper.shape[1] / _LETTER)
+    broken = [part for line in lines for part in textwrap.wrap(line, letters, subsequent_indent="    ")]
+    return Cell(paper, title, broken)
+
+
+def _in_words(scores: Mapping[str, float]) -> list[str]:
+    """Two scores a line."""
+    words = [f"{name} {value:.4g}" for name, value in scores.items()]
+    return [",  ".join(words[first : first + 2]) for first in range(0, len(words), 2)]
+
+
+def _enlarged(pixels: Pixels, times: int) -> Pixels:
+    return pixels.repeat(times, 0).repeat(times, 1)

@@ -136,11 +136,14 @@ class Learner:
         for name, network in self._stored().items():
             network.load_state_dict(_under(f"{name}.", tensors))
         for name, optimizer in self.optimizers.items():
-            found = _under(f"optimizer.{name}.", tensors)
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             state: dict[int, dict[str, Tensor]] = {}
-            for key, value in found.items():
+            for key, value in _under(f"optimizer.{name}.", tensors).items():
                 number, _, field = key.partition(".")
-                state.setdefault(int(number), {})[field] = value
+                # Fused optimizers walk through the memory of a parameter and of its means alike: it has to have one
+                # order, which a file does not keep.
+                like = parameters[int(number)] if value.ndim else value
+                state.setdefault(int(number), {})[field] = torch.empty_like(like).copy_(value)
             optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         scaler = rest.get("scaler")
         if self._scaler is not None and isinstance(scaler, dict):

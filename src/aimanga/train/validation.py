@@ -246,10 +246,9 @@ class Validator:
             for kind in (REAL, HELD_OUT):
                 if any(self._is_fit(example, name) for example in self._examples.get(kind, ())):
                     return f"{kind} {name}"
-        raise UsageError(
-            f"{measure} cannot be measured on any of the pictures: "
-            f"{'they are too small for it' if HELD_OUT in self._examples else 'there are no true ones to compare with'}"
-        )
+        if HELD_OUT not in self._examples and (measure == L1 or find_metric(measure).needs_reference):
+            raise UsageError(f"{measure} compares with a true picture, and there are only real ones")
+        raise UsageError(f"{measure} cannot be measured: all pictures are too small for it")
 
     def _is_fit(self, example: Example, measure: str) -> bool:
         """Whether something can be measured on a picture: it has a true one to compare with, and is large enough."""
@@ -280,8 +279,8 @@ class History:
         """Take in the scores of an iteration.
 
         Returns:
-            The series that are better than ever, and those that are worse than at iteration 0. What is no number is
-            better than nothing, and worse than any number.
+            The series that are better than ever, and those that are worse than at iteration 0. A score that is no
+            number is never better, and worse than any number.
         """
         better, worse = [], []
         for kind, found in scores.items():

@@ -1,0 +1,39 @@
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+
+from aimanga.pages import data_uri, embedded_json, template
+
+
+def test_the_policy_lets_only_the_page_s_own_script_and_style_run(tmp_path):
+    (tmp_path / "x.html").write_text(
+        "<meta {{policy}}><style>{{style}}</style>{{data}}<script>{{script}}</script>", encoding="utf-8"
+    )
+    (tmp_path / "x.css").write_text("a { color: red }", encoding="utf-8")
+    (tmp_path / "x.js").write_text("alert('ä')", encoding="utf-8")
+    head, tail = template(tmp_path, "x")
+    policy = re.search("<meta (.*?)>", head)[1]
+    assert policy.startswith("default-src 'none'; img-src data:")
+    for kind, text in (("style", re.search("<style>(.*?)</style>", head, re.DOTALL)[1]),
+                       ("script", re.search("<script>(.*?)</script>", tail, re.DOTALL)[1])):  # fmt: skip
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+def test_no_text_ends_what_it_is_embedded_in():
+    hostile = ["</script><script>alert(1)</script>", "\ud800", "\u2028", "<!--"]
+    made = embedded_json(hostile)
+    assert made.isascii()
+    assert "<" not in made
+    assert json.loads(made) == hostile
+    with pytest.raises(ValueError, match="Out of range"):
+        embedded_json(float("nan"))
+
+
+def test_a_picture_is_its_own_address():
+    jpeg = b"\xff\xd8abc"
+    assert data_uri(jpeg) == f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    assert data_uri(b"RIFF").startswith("data:image/webp;base64,")
