@@ -209,13 +209,10 @@ def _message(file: RecipeFile, problems: Mapping[str, Sequence[str]], listed: Se
 
 def _held_out(sets: Sequence[PictureSet], wanted: int, seed: int) -> tuple[Item, ...]:
     """Some pictures of all sets, by a lot that depends on their names alone; one of each photo."""
-    lots = sorted(
-        ((seed_of(seed, f"{Path(item.origin).name} {item.box}", "held out"), _named(item)), item)
-        for found in sets
-        for item in found.items
-    )
+    items = [item for found in sets for item in found.items]
+    items.sort(key=lambda item: seed_of(seed, f"{Path(item.origin).name} {item.file.name} {item.box}", "held out"))
     by_origin: dict[str, Item] = {}
-    for _, item in lots:
+    for item in items:
         if len(by_origin) < wanted:
             by_origin.setdefault(item.origin, item)
     return tuple(by_origin.values())
