@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_one_picture_may_have_several_of_low_resolution(photos, read_recipe, che
     items = tuple(Item(high, None, low / f"{name}.png", "x") for name in ("x", "y"))
     assert checked(read_recipe('path = "a"'), [PictureSet(items, 1.0, "")]).pictures == 2
     with pytest.raises(UsageError, match="1 copies"):
-        checked(read_recipe('path = "a"'), [PictureSet((items[0], items[0]), 1.0, "")])
+        checked(read_recipe('path = "a"'), [PictureSet((items[0], replace(items[0])), 1.0, "")])
 
 
 def test_places_in_one_picture_are_no_copies_but_have_to_lie_in_it(photos, read_recipe, checked):
