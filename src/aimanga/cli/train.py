@@ -193,7 +193,7 @@ class _Display:
             shown(dict(event))
 
     def _say_start(self, event: dict[str, Any]) -> None:
-        networks = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in event["parameters"].items())
+        networks = ", ".join(f"{name} {count:,}" for name, count in event["parameters"].items())
         on = event["device"] if event["processes"] == 1 else f"{event['processes']} x {event['device']}"
         say(self._console, f"{event['start']} on {on}, {event['precision']}; weights: {networks}")
         skipped = f" ({counted(event['problems'], 'picture')} left out)" if event["problems"] else ""
