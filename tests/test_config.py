@@ -71,7 +71,8 @@ q.r = [
 '''
     assert key_lines(text) == {
         ("description",): 1, ("scale",): 5, ("data",): 6, ("data", "batch size"): 7,
-        ("data", "sources"): 8, ("data", "sources", 0): 8, ("data", "sources", 0, "path"): 9, ("data", "sources", 0, "options"): 10,
+        ("data", "sources"): 8, ("data", "sources", 0): 8,
+        ("data", "sources", 0, "path"): 9, ("data", "sources", 0, "options"): 10,
         ("data", "sources", 1): 11, ("data", "sources", 1, "path"): 12, ("data", "sources", 1, "more"): 13,
         ("data", "sources", 1, "more", "q"): 14, ("data", "sources", 1, "more", "q", "r"): 14,
     }  # fmt: skip

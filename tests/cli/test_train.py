@@ -66,7 +66,7 @@ def test_it_trains_and_says_what_it_made(aimanga_cli, recipe, tmp_path):
     done = aimanga_cli("train", recipe, "-o", tmp_path / "run", "--device", "cpu", "--set", "train.lr=1e-3")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert re.fullmatch(r"random weights on CPU, \d+ threads, (fp32|bf16); weights: generator [\\d,]+", lines[1])
+    assert re.fullmatch(r"random weights on CPU, \d+ threads, (fp32|bf16); weights: generator [\d,]+", lines[1])
     assert lines[2] == "1 picture to learn from, 1 held out, 0 real ones to look at"
     assert re.fullmatch(r"      0  held out: l1 [\d.]+, psnr [\d.]+", lines[3])
     assert any(

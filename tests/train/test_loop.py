@@ -15,7 +15,7 @@ from aimanga.errors import UsageError
 from aimanga.images import Picture, write
 from aimanga.models import load_model
 from aimanga.models.checkpoint import read_info
-from aimanga.train import loop, train
+from aimanga.train import run, train
 from aimanga.train.learner import DivergedError, Learner
 from aimanga.train.log import read_log
 from aimanga.upscale.engine import Engine
@@ -259,7 +259,7 @@ def test_after_the_third_divergence_it_stops(recipe, tmp_path, diverging):
 
 def test_weights_that_are_not_finite_are_never_saved(recipe, tmp_path, monkeypatch):
     finite = iter([True, True, False])  # the third state is of iteration 8
-    monkeypatch.setattr(loop, "is_finite", lambda tensors: next(finite, True))
+    monkeypatch.setattr(run, "is_finite", lambda tensors: next(finite, True))
     assert train(recipe, tmp_path / "run", device="cpu").reason == "finished"
     assert [event["to"] for event in events(tmp_path / "run", "rollback")] == [4]
 

@@ -2,69 +2,42 @@
 
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from aimanga.atomic import locked
-from aimanga.batch import Watcher
-from aimanga.config import load, to_toml, write_toml
+from aimanga.config import write_toml
 from aimanga.degrade import load_recipe as load_degradation
-from aimanga.device import device_in_words
 from aimanga.errors import AimangaError, UsageError
-from aimanga.models import LoadedModel, save_checkpoint
 from aimanga.train.check import DataSet, check
 from aimanga.train.fabric import make_fabric
 from aimanga.train.feed import Batch, Feed, pair
 from aimanga.train.grids import fed_sheet
-from aimanga.train.guard import Guard
 from aimanga.train.interrupts import Stop, stoppable
 from aimanga.train.learner import DIFFERENCE, DivergedError, Learner
 from aimanga.train.log import Log
-from aimanga.train.networks import Networks, build
-from aimanga.train.origin import versions
-from aimanga.train.recipe import RecipeFile, TrainRecipe, load_recipe
+from aimanga.train.networks import build
+from aimanga.train.recipe import RecipeFile, load_recipe
 from aimanga.train.report import write_report
+from aimanga.train.resuming import check_folder
+from aimanga.train.run import BEST, RECIPE, Run, TrainWatcher
 from aimanga.train.schedule import rates_at
 from aimanga.train.sources import find_sets
-from aimanga.train.states import State, States, is_finite
-from aimanga.train.validation import HELD_OUT, REAL, History, Validator
+from aimanga.train.states import States
+from aimanga.train.tally import Tally
+from aimanga.train.validation import Validator
 from aimanga.upscale.memory import freed_memory_kept
-
-RECIPE = "recipe.toml"
-LATEST = "latest.safetensors"
-BEST = "best.safetensors"
 
 _MOST_DIVERGENCES = 3
 
 Reason = Literal["finished", "interrupted", "terminated", "out of time", "diverged"]
 """Why a training has ended."""
-
-# What can change when a training is gone on with: it does not alter what the next iterations compute, or only how.
-_FREE = (
-    "description", "license", "compute", "saving", "logging", "validation",
-    "train.iterations", "train.hours", "train.accumulate",
-    "data.sources", "data.readers", "data.problems", "data.max_pixels",
-)  # fmt: skip
-
-
-class TrainWatcher(Protocol):
-    """Is told how a training goes on."""
-
-    def checking(self) -> Watcher:
-        """The data is about to be checked: who wants to be told about each file."""
-
-    def iterated(self, iteration: int, iterations: int, figures: Mapping[str, float]) -> None:
-        """An iteration is done; its figures are those of `Learner.step`."""
-
-    def happened(self, event: Mapping[str, object]) -> None:
-        """Something was written into the log: see `Log`."""
 
 
 @dataclass(frozen=True)
@@ -87,63 +60,6 @@ class TrainResult:
     def exit_code(self) -> int:
         """What a command line reports: 0, 1 after divergence, 130 after Ctrl-C, 143 after SIGTERM."""
         return {"diverged": 1, "interrupted": 130, "terminated": 143}.get(self.reason, 0)
-
-
-@dataclass
-class Run:
-    """A training at work.
-
-    Attributes:
-        file: Its recipe.
-        folder: Where its results go.
-        fabric: Where it runs.
-        precision: fp32, bf16 or fp16.
-        networks: What it began with.
-        learner: What changes.
-        data: What it learns from.
-        feed: In which order.
-        validator: What measures it.
-        history: The best of each measure so far.
-        states: What is saved of it.
-        guard: What notices explosions.
-        watcher: Who is told.
-        log: What is written down; None but in the first process.
-        iteration: How many iterations are done.
-        rate_factor: What the learning rates are multiplied with, for it has diverged.
-        rollbacks: How often it has.
-        rolled_back_to: The state to which it went back last.
-    """
-
-    file: RecipeFile
-    folder: Path
-    fabric: Fabric
-    precision: str
-    networks: Networks
-    learner: Learner
-    data: DataSet
-    feed: Feed
-    validator: Validator
-    states: States
-    watcher: TrainWatcher | None
-    history: History = field(default_factory=History)
-    guard: Guard = field(default_factory=Guard)
-    log: Log | None = None
-    iteration: int = 0
-    rate_factor: float = 1.0
-    rollbacks: int = 0
-    rolled_back_to: int | None = None
-
-    @property
-    def recipe(self) -> TrainRecipe:
-        """What the recipe says."""
-        return self.file.recipe
-
-    def say(self, event: str, **fields: object) -> None:
-        """Write an event down, and tell it."""
-        if self.log is not None:
-            written = self.log.write(event, self.iteration, **fields)
-            if self.watcher is not None:
-                self.watcher.happened(written)
 
 
 def train(
@@ -221,7 +137,7 @@ def set_up(
             f"of {recipe.train.accumulate} parts"
         )
     with _collecting(problems):
-        _check_folder(folder, states, recipe, resume=resume)
+        check_folder(folder, states, recipe, resume=resume)
     networks = degradation = sets = None
     with _collecting(problems):
         networks = build(file)
@@ -258,12 +174,12 @@ def set_up(
     )  # fmt: skip
     saved = states.iterations()
     if saved:
-        _restore(run, saved[0])
+        run.restore(saved[0])
     if fabric.is_global_zero:
         write_toml(recipe, folder / RECIPE, "What this training was started with; see aimanga train --help.")
         resumed_at = run.iteration if saved else None
         run.log = stack.enter_context(Log(folder, tensorboard=recipe.logging.tensorboard, resumed_at=resumed_at))
-    _say_start(run, resumed=bool(saved))
+    run.say_start(resumed=bool(saved))
     return run
 
 
@@ -287,7 +203,7 @@ def fit(run: Run) -> TrainResult:
         except BaseException as error:
             if run.learner.whole and isinstance(error, Exception):
                 with suppress(OSError, DivergedError):
-                    _write_state(run)
+                    run.save()
             run.say("end", reason="failed", message=_in_words(error), seconds=time.monotonic() - begin)
             _report(run)
             raise
@@ -299,7 +215,7 @@ def fit(run: Run) -> TrainResult:
 def _iterate(run: Run, stop: Stop, begin: float) -> Reason | None:
     """Do iterations until something ends them, or the training diverges."""
     recipe = run.recipe
-    tally = _Tally()
+    tally = Tally()
     batches = run.feed.batches(run.iteration)
     try:
         for batch in batches:
@@ -341,13 +257,13 @@ def validate(run: Run) -> None:
     """Measure the average on the held-out and the real pictures; keep the weights that are better than ever."""
     if run.fabric.is_global_zero:
         began = time.monotonic()
-        model = _as_model(run)
+        model = run.as_model()
         found = run.validator.run(run.networks.start, model, run.folder / "validation" / f"{run.iteration:06}")
         better, worse = run.history.add(run.iteration, found.scores)
         for series in better:
-            _save_weights(run, run.folder / f"best-{series.replace(' ', '-')}.safetensors")
+            run.save_weights(run.folder / f"best-{series.replace(' ', '-')}.safetensors")
         if run.validator.decides in better:
-            _save_weights(run, run.folder / BEST)
+            run.save_weights(run.folder / BEST)
         grids = {name: path.relative_to(run.folder).as_posix() for name, path in found.grids.items()}
         run.say(
             "validation", scores=found.scores, grids=grids, best=better, worse=worse, seconds=time.monotonic() - began
@@ -361,48 +277,9 @@ def validate(run: Run) -> None:
 
 
 def save(run: Run) -> None:
-    """Save the state, and the average as `latest.safetensors`; what is saved already is left.
-
-    Raises:
-        DivergedError: There are weights that are not finite.
-    """
-    _write_state(run)
+    """Save everything, in all processes together; errors as for `Run.save`."""
+    run.save()
     run.fabric.barrier()
-
-
-def _write_state(run: Run) -> None:
-    tensors, rest = run.learner.state()
-    if not is_finite(tensors):
-        raise DivergedError("not finite: weights")
-    if run.fabric.is_global_zero and run.iteration not in run.states.iterations():
-        rest |= {
-            "guard": run.guard.seen,
-            "rate_factor": run.rate_factor,
-            "rollbacks": run.rollbacks,
-            "history": run.history.to_json(),
-            "data": run.data.digest,
-        }
-        run.states.save(State(run.iteration, tensors, rest))
-        _save_weights(run, run.folder / LATEST)
-        run.say("saved")
-
-
-def _restore(run: Run, iteration: int) -> None:
-    """Make everything as it was at the end of an iteration."""
-    state = run.states.load(iteration)
-    if state.rest["data"] != run.data.digest:
-        raise UsageError(
-            f"{run.file.where('data', 'sources')}: the training in {run.folder} was begun with other pictures"
-        )
-    try:
-        run.learner.restore(state.tensors, state.rest)
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise UsageError(f"{run.states.folder}: the state of iteration {iteration} is of other networks") from error
-    run.iteration = state.iteration
-    run.guard = Guard(state.rest["guard"])
-    run.history = History.from_json(state.rest["history"])
-    run.rate_factor = state.rest["rate_factor"]
-    run.rollbacks = state.rest["rollbacks"]
 
 
 def _roll_back(run: Run, why: str) -> bool:
@@ -418,7 +295,9 @@ def _roll_back(run: Run, why: str) -> bool:
     if run.fabric.is_global_zero:
         run.states.forget_after(target)
     diverged_at = run.iteration
-    _restore(run, target)
+    history = run.history  # the best weights so far were good, and are still there
+    run.restore(target)
+    run.history = history
     run.rolled_back_to = target
     run.rollbacks, run.rate_factor = rollbacks, factor
     message = (
@@ -426,86 +305,6 @@ def _roll_back(run: Run, why: str) -> bool:
     )
     run.say("rollback", to=target, lr_factor=factor, message=message)
     return True
-
-
-def _check_folder(folder: Path, states: States, recipe: TrainRecipe, *, resume: bool) -> None:
-    """See that a new training finds no old one, and that one that is gone on with is the same."""
-    saved = states.iterations()
-    if not saved:
-        return
-    if not resume:
-        raise UsageError(
-            f"{folder}: a training is there, at iteration {saved[0]}; --resume goes on, another folder begins anew"
-        )
-    before = load(TrainRecipe, folder / RECIPE)
-    free = _FREE if recipe.train.schedule != "cosine" else tuple(key for key in _FREE if key != "train.iterations")
-    now, then = _flat(recipe.model_dump(mode="json")), _flat(before.model_dump(mode="json"))
-    changed = [
-        f"{key} ({then.get(key)} before, {now.get(key)} now)"
-        for key in sorted(now.keys() | then.keys())
-        if now.get(key) != then.get(key) and not any(key == name or key.startswith(f"{name}.") for name in free)
-    ]
-    if changed:
-        raise UsageError(
-            f"{folder}: the training there was begun otherwise: {', '.join(changed)}; another folder begins anew"
-        )
-
-
-def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Nested tables as dotted keys."""
-    found: dict[str, object] = {}
-    for key, value in table.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
-
-
-def _as_model(run: Run) -> LoadedModel:
-    start = run.networks.start
-    return replace(start, name=f"iteration {run.iteration}", network=run.learner.average)
-
-
-def _save_weights(run: Run, path: Path) -> None:
-    start = run.networks.start
-    save_checkpoint(
-        path,
-        run.learner.average,
-        scale=start.scale,
-        license=run.recipe.license or start.license,
-        training_data=(
-            f"{run.data.pictures} pictures (SHA-256 {run.data.digest}), "
-            f"{run.iteration} iterations of {run.recipe.train.batch}"
-        ),
-        recipe=to_toml(run.recipe),
-        parent=f"{start.name} (SHA-256 {start.sha256})" if start.sha256 else None,
-        versions=versions(),
-    )
-
-
-def _say_start(run: Run, *, resumed: bool) -> None:
-    networks = {"generator": run.learner.generator, "discriminator": run.learner.discriminator}
-    run.say(
-        "start",
-        recipe=to_toml(run.recipe),
-        description=run.recipe.description.strip(),
-        device=device_in_words(run.fabric.device),
-        processes=run.fabric.world_size,
-        precision=run.precision,
-        start=run.networks.start.name,
-        pictures=run.data.pictures,
-        problems=len(run.data.problems),
-        held_out=run.validator.count(HELD_OUT),
-        real=run.validator.count(REAL),
-        data=run.data.digest,
-        parameters={
-            name: sum(p.numel() for p in network.parameters())
-            for name, network in networks.items()
-            if network is not None
-        },
-        samples_per_iteration=run.recipe.train.batch,
-        iterations=run.recipe.train.iterations,
-        versions=versions(),
-        resumed=resumed,
-    )
 
 
 def _show_fed(run: Run, batch: Batch, low: Tensor) -> None:
@@ -526,7 +325,8 @@ def _any_process(run: Run, flag: bool) -> bool:
     if run.fabric.world_size == 1:
         return flag
     found = run.fabric.all_reduce(torch.tensor(float(flag), device=run.fabric.device), reduce_op="sum")
-    return float(found) > 0  # type: ignore[arg-type]
+    assert isinstance(found, Tensor)
+    return bool(found > 0)
 
 
 def _in_words(error: BaseException) -> str:
@@ -555,42 +355,3 @@ def _collecting(problems: list[str], where: str = "") -> Iterator[None]:
         yield
     except AimangaError as error:
         problems.append(f"{where}: {error}" if where else str(error))
-
-
-class _Tally:
-    """Means of figures over some iterations, and the time that they took."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._count = 0
-        self._begin = time.perf_counter()
-
-    def add(self, figures: Mapping[str, float]) -> None:
-        """Count an iteration."""
-        self._count += 1
-        for name, value in figures.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """The block's time does not count."""
-        begin = time.perf_counter()
-        yield
-        self._begin += time.perf_counter() - begin
-
-    def taken(self, batch: int) -> dict[str, object]:
-        """The fields of a line of the log; counting begins anew."""
-        seconds = (time.perf_counter() - self._begin) / self._count
-        means = {name: value / self._count for name, value in self._sums.items()}
-        gradients = {
-            name.removeprefix("gradient "): means.pop(name) for name in list(means) if name.startswith("gradient ")
-        }
-        difference = means.pop(DIFFERENCE)
-        self._sums, self._count, self._begin = {}, 0, time.perf_counter()
-        return {
-            "losses": means,
-            "difference": difference,
-            "gradients": gradients,
-            "samples_per_second": batch / seconds,
-            "seconds": seconds,
-        }
