@@ -4,7 +4,7 @@ import pytest
 
 from aimanga.config import load, write_toml
 from aimanga.errors import UsageError
-from aimanga.train.recipe import SHIPPED, TrainRecipe, load_recipe, recipe_path
+from aimanga.train.recipe import SHIPPED, TrainRecipe, load_recipe, recipe_path, without_folders
 
 GOOD = """description = "mine"
 [model]
@@ -163,3 +163,15 @@ def test_a_recipe_can_be_kept_elsewhere(tmp_path, name):
     write_toml(recipe, tmp_path / "recipe.toml")
     assert load(TrainRecipe, tmp_path / "recipe.toml") == recipe
     assert load_recipe(tmp_path / "recipe.toml").recipe == recipe
+
+
+def test_what_is_given_away_names_no_folders(path):
+    recipe = without_folders(load_recipe(path).recipe)
+    assert recipe.model.start == "mine.safetensors"
+    assert [source.path for source in recipe.data.sources] == ["photos", "more"]
+    assert (recipe.data.sources[1].lr, recipe.data.degradation, recipe.validation.real) == (
+        "small",
+        "damage.toml",
+        "real",
+    )
+    assert without_folders(load_recipe("aimanga").recipe).model.start == "realesrgan-x4plus"

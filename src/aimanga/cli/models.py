@@ -55,6 +55,7 @@ def show(
     """Show a model's network: its options, what it costs and how far it sees; its licence and origin."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from aimanga.models import load_model
     from aimanga.models.summary import summarize
@@ -82,7 +83,7 @@ def show(
     table.add_column(overflow="fold")
     for name, value in rows.items():
         if value:
-            table.add_row(name, value)
+            table.add_row(name, Text(value))  # a recipe's tables look like markup
     Console().print(table)
 
 

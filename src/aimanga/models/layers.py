@@ -14,7 +14,7 @@ from torch import Tensor, nn
 def compute_type(weight: Tensor) -> torch.dtype:
     """The type in which a layer computes: autocast's where that is on, else that of its weights."""
     kind = weight.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+    return torch.get_autocast_dtype(kind) if _has_autocast(kind) else weight.dtype
 
 
 class Conv3x3(nn.Conv2d):
@@ -41,6 +41,8 @@ class ExactConv3x3(Conv3x3):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve N x C x H x W of any floating type into the type of the weights."""
+        if not _has_autocast(x.device.type):
+            return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
             return super().forward(x)
 
@@ -75,3 +77,8 @@ class PReLU(nn.PReLU):
         """Rectify N x C x H x W of any floating type into the type of the slopes."""
         dtype = compute_type(self.weight)
         return F.prelu(x.to(dtype), self.weight.to(dtype))
+
+
+def _has_autocast(kind: str) -> bool:
+    """Whether autocast is on for a kind of device; the one that holds only shapes does not know it."""
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)

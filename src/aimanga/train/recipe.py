@@ -3,7 +3,7 @@
 import json
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -333,6 +333,11 @@ class RecipeFile:
         return f"{self.path}: {place(key, self.lines)}"
 
 
+def without_folders(recipe: TrainRecipe) -> TrainRecipe:
+    """The recipe as it can be given away: of each path only the last name, which tells nothing of a user."""
+    return _with_paths(recipe, lambda path, key: Path(path).name)
+
+
 def recipe_path(recipe: str | Path) -> Path:
     """Where a recipe lies: one of `SHIPPED` by its name, or a file by its path."""
     return shipped_path("train", str(recipe)) if str(recipe) in SHIPPED else Path(recipe)
@@ -420,44 +425,40 @@ def _set(content: dict[str, object], key: Key, value: object, setting: str) -> N
 
 def _with_absolute_paths(file: RecipeFile) -> TrainRecipe:
     """The recipe with all paths as the user meant them, so that it can be kept elsewhere."""
-    recipe = file.recipe
 
-    def absolute(path: str | None, *key: str | int) -> str | None:
-        if path is None:
-            return None
+    def absolute(path: str, key: Key) -> str:
         given = any(file.lines.get(key[:length]) == "--set" for length in range(1, len(key) + 1))
         # Not `resolve`: a link is what the user named.
-        return os.path.abspath((Path() if given else file.path.parent) / Path(path).expanduser())  # noqa: PTH100
+        found = os.path.abspath((Path() if given else file.path.parent) / Path(path).expanduser())  # noqa: PTH100
+        # What has no suffix and is not there may be the name of a model that is misspelt, rather than a path.
+        return path if key == ("model", "start") and not Path(path).suffix and not Path(found).exists() else found
 
-    sources = tuple(
-        source.model_copy(
-            update={
-                "path": absolute(source.path, "data", "sources", number, "path"),
-                "lr": absolute(source.lr, "data", "sources", number, "lr"),
-            }
-        )
-        for number, source in enumerate(recipe.data.sources)
-    )
-    data: dict[str, object] = {"sources": sources}
+    return _with_paths(file.recipe, absolute)
+
+
+def _with_paths(recipe: TrainRecipe, change: Callable[[str, Key], str]) -> TrainRecipe:
+    """The recipe with all its paths changed; names of models and of shipped recipes are none."""
+
+    def changed(path: str | None, *key: str | int) -> str | None:
+        return None if path is None else change(path, key)
+
+    sources = []
+    for number, source in enumerate(recipe.data.sources):
+        paths = {name: changed(getattr(source, name), "data", "sources", number, name) for name in ("path", "lr")}
+        sources.append(source.model_copy(update=paths))
+    data: dict[str, object] = {"sources": tuple(sources)}
     if recipe.data.degradation not in DEGRADATIONS:
-        data["degradation"] = absolute(recipe.data.degradation, "data", "degradation")
+        data["degradation"] = changed(recipe.data.degradation, "data", "degradation")
     model: dict[str, object] = {}
-    start = absolute(recipe.model.starts_from, "model", "start")
-    if start is not None and recipe.model.start not in {known.name for known in MODELS}:
-        # What has no suffix and is not there is a name that is misspelt, rather than a path.
-        model["start"] = start if Path(start).suffix or Path(start).exists() else recipe.model.start
+    if recipe.model.starts_from not in (None, *(known.name for known in MODELS)):
+        model["start"] = changed(recipe.model.start, "model", "start")
+    watched = {name: changed(getattr(recipe.validation, name), "validation", name) for name in ("pictures", "real")}
+    discriminator = {"start": changed(recipe.discriminator.start, "discriminator", "start")}
     return recipe.model_copy(
         update={
             "data": recipe.data.model_copy(update=data),
             "model": recipe.model.model_copy(update=model),
-            "discriminator": recipe.discriminator.model_copy(
-                update={"start": absolute(recipe.discriminator.start, "discriminator", "start")}
-            ),
-            "validation": recipe.validation.model_copy(
-                update={
-                    name: absolute(getattr(recipe.validation, name), "validation", name)
-                    for name in ("pictures", "real")
-                }
-            ),
+            "discriminator": recipe.discriminator.model_copy(update=discriminator),
+            "validation": recipe.validation.model_copy(update=watched),
         }
     )

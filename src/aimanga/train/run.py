@@ -19,7 +19,7 @@ from aimanga.train.learner import DivergedError, Learner
 from aimanga.train.log import Log
 from aimanga.train.networks import Networks
 from aimanga.train.origin import versions
-from aimanga.train.recipe import RecipeFile, TrainRecipe
+from aimanga.train.recipe import RecipeFile, TrainRecipe, without_folders
 from aimanga.train.states import State, States, is_finite
 from aimanga.train.validation import HELD_OUT, REAL, History, Validator
 
@@ -185,7 +185,7 @@ class Run:
                 f"{self.data.pictures} pictures (SHA-256 {self.data.digest}), "
                 f"{self.iteration} iterations of {self.recipe.train.batch}"
             ),
-            recipe=to_toml(self.recipe),
-            parent=f"{start.name} (SHA-256 {start.sha256})" if start.sha256 else None,
+            recipe=to_toml(without_folders(self.recipe)),
+            parent=f"{Path(start.name).name} (SHA-256 {start.sha256})" if start.sha256 else None,
             versions=versions(),
         )
