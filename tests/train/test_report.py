@@ -33,7 +33,8 @@ def run(folder, *, trained=60, validated=4, end="finished", start=START):
             write(Picture(noise(number, 90, 60)), path)
             log.write(
                 "validation", iteration, scores={"held_out": {"l1": 0.1 / (1 + number), "psnr": 20.0 - number}},
-                grids={"held_out": path.relative_to(folder).as_posix()}, best=[], worse=[], seconds=1.0,
+                grids={"held_out": path.relative_to(folder).as_posix()}, best=[],
+                worse=["held_out psnr"] if number == validated - 1 else [], seconds=1.0,
             )  # fmt: skip
         for number in range(1, trained + 1):
             pixel = math.exp(-number / 10) + 0.01 * chance.random() + 1e-4
@@ -70,6 +71,9 @@ def test_it_says_how_it_went(tab, tmp_path):
         assert rows(page) == [
             ["held out l1 ↓", "0.1", "0.025", "3,000", "0.025", "better"],
             ["held out psnr ↑", "20", "20", "0", "17", "worse"],
+        ]
+        assert page.locator(".notices li").all_text_contents() == [
+            "Iteration 3,000: worse than the weights it started from, by held out psnr"
         ]
 
 
@@ -144,6 +148,12 @@ def test_texts_can_hold_anything(tab, tmp_path):
 def test_nothing_sticks_out(tab, tmp_path, width, scheme):
     with opened(tab, write_report(run(tmp_path / "r")), width=width, scheme=scheme) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_what_does_not_change_has_one_label(tab, tmp_path):
+    with opened(tab, write_report(run(tmp_path / "r"))) as page:
+        rate = page.locator(".curve").filter(has_text="learning rate")
+        assert rate.locator("text").all_text_contents() == ["0.0001", "50", "3,000"]
 
 
 def test_a_run_that_has_just_begun_has_a_page(tab, tmp_path):

@@ -24,7 +24,7 @@ _MOST_POINTS = 300
 _SMOOTHED_FROM = 20
 
 _WIDTH, _HEIGHT = 340, 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 8, 22
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 8, 8, 22
 
 Points = Sequence[tuple[int, float]]
 
@@ -88,6 +88,10 @@ def _notices(events: Sequence[Event]) -> Iterable[str]:
         if event["event"] in ("warning", "rollback"):
             notices.pop(event["message"], None)
             notices[event["message"]] = event["iteration"]
+    validations = _of("validation", events)
+    if validations and validations[-1]["worse"]:
+        worse = ", ".join(map(_words, validations[-1]["worse"]))
+        notices[f"worse than the weights it started from, by {worse}"] = validations[-1]["iteration"]
     if notices:
         yield '<ul class="notices">'
         for message, iteration in notices.items():
@@ -240,6 +244,8 @@ class _Scale:
     def ticks(self) -> list[float]:
         """Round values to label."""
         low, high = self._limits
+        if min(self.values) == max(self.values):
+            return [self.values[0]]
         if self.logarithmic:
             powers = [10.0**power for power in range(math.ceil(low), math.floor(high) + 1)]
             return powers[:: max(1, math.ceil(len(powers) / 5))]
