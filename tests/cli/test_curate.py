@@ -16,7 +16,9 @@ NAMES = ["books.jpg", "cat.jpg", "chameleon.jpg", "dog.jpg", "gamepad.jpg", "sun
 
 def test_a_folder(aimanga_cli, tmp_path):
     (tmp_path / "bad[x].png").write_bytes(b"no picture")
-    result = aimanga_cli("curate", PHOTOS, tmp_path / "bad[x].png", "-o", tmp_path / "out", "--keep", "50%", "-j", 1)
+    result = aimanga_cli(
+        "curate", PHOTOS, tmp_path / "bad[x].png", "-o", tmp_path / "out", "--keep", "50%", "-j", 1, process=True
+    )
     assert result.returncode == 1, result.stderr
     lines = result.stdout.splitlines()
     assert lines[:2] == ["7 pictures, 1 at a time", "1 other file left out"]

@@ -22,7 +22,7 @@ def test_preview_writes_a_sheet(aimanga_cli, samples, tmp_path):
 def test_pairs_says_what_it_does_and_goes_on_where_it_stopped(aimanga_cli, samples, tmp_path):
     command = ["degrade", "pairs", samples, "-o", tmp_path / "out", "--recipe", "bicubic", "--per-image", 2,
                "--crop", 64, "--seed", 3, "--jobs", 2, "--report", tmp_path / "r.jsonl"]  # fmt: skip
-    result = aimanga_cli(*command)
+    result = aimanga_cli(*command, process=True)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "recipe bicubic: 6 pairs of 3 pictures"

@@ -19,7 +19,7 @@ def without_weights(tmp_path, monkeypatch):
 
 
 def test_a_table_with_means(aimanga_cli, samples):
-    result = aimanga_cli("score", samples)
+    result = aimanga_cli("score", samples, process=True)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["picture", "NIQE", "↓", "BRISQUE", "↓"]

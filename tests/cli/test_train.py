@@ -4,7 +4,6 @@ import sys
 import numpy as np
 import pytest
 
-from aimanga.cli import main
 from aimanga.images import Picture, write
 
 RECIPE = """
@@ -45,25 +44,10 @@ def recipe(tmp_path):
     return path
 
 
-@pytest.fixture
-def called(monkeypatch, capsys):
-    """Call the command line within this process; give its exit code and what it said."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["aimanga", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
-
-
 def test_it_trains_and_says_what_it_made(aimanga_cli, recipe, tmp_path):
-    done = aimanga_cli("train", recipe, "-o", tmp_path / "run", "--device", "cpu", "--set", "train.lr=1e-3")
+    done = aimanga_cli(
+        "train", recipe, "-o", tmp_path / "run", "--device", "cpu", "--set", "train.lr=1e-3", process=True
+    )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"random weights on CPU, \d+ threads, (fp32|bf16); weights: generator [\d,]+", lines[1])
@@ -79,32 +63,32 @@ def test_it_trains_and_says_what_it_made(aimanga_cli, recipe, tmp_path):
     assert "lr = 0.001" in (tmp_path / "run" / "recipe.toml").read_text()
 
 
-def test_the_run_is_named_after_the_recipe(called, recipe, tmp_path, monkeypatch):
+def test_the_run_is_named_after_the_recipe(aimanga_cli, recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert called("train", recipe, "--device", "cpu")[0] == 0
+    assert aimanga_cli("train", recipe, "--device", "cpu").returncode == 0
     assert (tmp_path / "runs" / "tiny" / "best.safetensors").is_file()
 
 
-def test_it_goes_on_without_naming_the_recipe_again(called, recipe, tmp_path):
+def test_it_goes_on_without_naming_the_recipe_again(aimanga_cli, recipe, tmp_path):
     run = tmp_path / "run"
-    code, said, _ = called("train", recipe, "-o", run, "--device", "cpu", "--set", "train.hours=1e-9")
-    assert code == 0
-    assert "out of time at iteration 0" in said
-    assert f"aimanga train -o {run} --resume goes on" in said
-    code, said, _ = called("train", "-o", run, "--resume", "--device", "cpu", "--set", "train.hours=1")
-    assert code == 0
-    assert "goes on from iteration 0" in said
-    assert "finished at iteration 3" in said
+    done = aimanga_cli("train", recipe, "-o", run, "--device", "cpu", "--set", "train.hours=1e-9")
+    assert done.returncode == 0
+    assert "out of time at iteration 0" in done.stdout
+    assert f"aimanga train -o {run} --resume goes on" in done.stdout
+    done = aimanga_cli("train", "-o", run, "--resume", "--device", "cpu", "--set", "train.hours=1")
+    assert done.returncode == 0
+    assert "goes on from iteration 0" in done.stdout
+    assert "finished at iteration 3" in done.stdout
 
 
-def test_data_can_be_named(called, recipe, tmp_path):
+def test_data_can_be_named(aimanga_cli, recipe, tmp_path):
     photos = tmp_path / "photos"
-    code, said, _ = called("train", recipe, "-o", tmp_path / "run", "--device", "cpu", "--data", photos / "0.png",
+    done = aimanga_cli("train", recipe, "-o", tmp_path / "run", "--device", "cpu", "--data", photos / "0.png",
                            "--data", photos / "1.png", "--set", "validation.held_out=0",
                            "--set", f"validation.real={photos}", "--set", "validation.metrics=['brisque']")  # fmt: skip
-    assert code == 0
-    assert "2 pictures to learn from, 0 held out, 2 real ones to look at" in said
-    assert "real: brisque" in said
+    assert done.returncode == 0
+    assert "2 pictures to learn from, 0 held out, 2 real ones to look at" in done.stdout
+    assert "real: brisque" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -120,26 +104,26 @@ def test_data_can_be_named(called, recipe, tmp_path):
         (["train", "RECIPE", "--set", "train.batch=5"], "--set train.batch: a batch of 5 is larger than the data"),
     ],
 )
-def test_wrong_usage(called, recipe, tmp_path, arguments, message, monkeypatch):
+def test_wrong_usage(aimanga_cli, recipe, tmp_path, arguments, message, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, _, said = called(*(recipe if part == "RECIPE" else part for part in arguments))
-    assert code == 2
-    assert message in said
+    done = aimanga_cli(*(recipe if part == "RECIPE" else part for part in arguments))
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
-def test_an_extra_that_is_not_installed_is_named(called, recipe, monkeypatch):
+def test_an_extra_that_is_not_installed_is_named(aimanga_cli, recipe, monkeypatch):
     for name in [name for name in sys.modules if name.startswith(("lightning_fabric", "aimanga.train"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
-    code, _, said = called("train", recipe)
-    assert code == 2
-    assert "pip install 'aimanga[train]'" in said
+    done = aimanga_cli("train", recipe)
+    assert done.returncode == 2
+    assert "pip install 'aimanga[train]'" in done.stderr
 
 
-def test_it_explains_what_a_recipe_means_and_costs(called, recipe, tmp_path):
-    code, said, _ = called("train", recipe, "--explain", "--device", "cpu", "--set", "train.lr=3e-4")
-    assert code == 0
-    text = " ".join(said.split())
+def test_it_explains_what_a_recipe_means_and_costs(aimanga_cli, recipe, tmp_path):
+    done = aimanga_cli("train", recipe, "--explain", "--device", "cpu", "--set", "train.lr=3e-4")
+    assert done.returncode == 0
+    text = " ".join(done.stdout.split())
     for part in (
         "tiny", "train.lr = 0.0003 Learning rate of the generator.", "losses.gan = - The discriminator's opinion.",
         "3 squares of 16 pixels in 3 iterations", "of memory on each device", "s an iteration", "measured here",
