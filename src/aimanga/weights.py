@@ -182,6 +182,11 @@ def folder() -> Path:
     return Path(pooch.os_cache("aimanga"))
 
 
+def is_name(name: str | None) -> bool:
+    """Whether a file of `WEIGHT_FILES` is called so."""
+    return any(entry.name == name for entry in WEIGHT_FILES)
+
+
 def weight_file(name: str) -> WeightFile:
     """Look up a file of `WEIGHT_FILES` by its name.
 

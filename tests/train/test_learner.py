@@ -248,7 +248,7 @@ def test_a_compiled_network_has_the_same_names():
 
 
 def test_two_processes_give_what_one_gives(tmp_path):
-    """Each sees half of the batch; the gradients meet over gloo."""
+    """Each sees half of the batch, in two parts; the gradients meet over gloo."""
     single = learner(recipe())
     for seed in range(3):
         single.step(*batch(seed), RATES)

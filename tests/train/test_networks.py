@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from aimanga import weights
 from aimanga.errors import UsageError
 from aimanga.models import RRDBNet, UNetDiscriminator, UNetDiscriminatorSN, save_checkpoint
 from aimanga.train.networks import build, estimate_norms
@@ -93,6 +94,19 @@ def test_a_discriminator_starts_from_a_file(tmp_path):
     made = build(read(tmp_path, text, ["model.features=8", "model.blocks=1", "model.growth=4"]))
     for name, tensor in network.state_dict().items():
         assert torch.equal(made.discriminator.state_dict()[name], tensor)
+
+
+def test_a_discriminator_starts_from_a_published_file(tmp_path, monkeypatch):
+    monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
+    entry = weights.weight_file("realesrgan-x4plus-netd")
+    network = UNetDiscriminatorSN(features=4)
+    torch.save({"params": network.state_dict()}, entry.path)
+    known = type(entry)(**{**vars(entry), "sha256": weights.sha256_of(entry.path)})
+    monkeypatch.setattr(weights, "WEIGHT_FILES", (known,))
+    start = 'start = "realesrgan-x4plus-netd"'
+    text = f'{GAN}[discriminator]\nkind = "realesrgan"\nfeatures = 4\n{start}\n[model]\nstart = "none"\n'
+    made = build(read(tmp_path, text, ["model.features=8", "model.blocks=1", "model.growth=4"]))
+    assert torch.equal(made.discriminator.conv9.weight, network.conv9.weight)
 
 
 def test_all_problems_are_named_at_once_with_their_lines(tmp_path):

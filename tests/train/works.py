@@ -15,11 +15,11 @@ from tests.train.test_learner import RATES, batch, networks, recipe
 
 
 def step(target: str) -> None:
-    """A few iterations of one of two processes."""
+    """A few iterations of one of two processes, each in two parts."""
     torch.set_num_threads(1)
-    fabric, _, _ = make_fabric("cpu", recipe())
+    fabric, _, _ = make_fabric("cpu", recipe(accumulate=2))
     assert fabric.world_size == 2
-    learner = Learner(networks(), recipe(), fabric)
+    learner = Learner(networks(), recipe(accumulate=2), fabric)
     for seed in range(3):
         low, high = (x.chunk(2)[fabric.global_rank] for x in batch(seed))
         learner.step(low, high, RATES)

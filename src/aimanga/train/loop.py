@@ -129,6 +129,7 @@ def set_up(
     """
     recipe = file.recipe
     fabric, precision, scaler = make_fabric(device, recipe)
+    stack.callback(_part_from_the_others)
     problems: list[str] = []
     states = States(folder, recipe.saving.keep)
     if recipe.train.batch % (fabric.world_size * recipe.train.accumulate):
@@ -327,6 +328,11 @@ def _any_process(run: Run, flag: bool) -> bool:
     found = run.fabric.all_reduce(torch.tensor(float(flag), device=run.fabric.device), reduce_op="sum")
     assert isinstance(found, Tensor)
     return bool(found > 0)
+
+
+def _part_from_the_others() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _in_words(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from aimanga import weights
 from aimanga.degrade import seed_of
 from aimanga.errors import ModelError, UsageError
 from aimanga.models import (
@@ -28,7 +29,6 @@ from aimanga.models.detect import build_network
 from aimanga.models.networks import Generator
 from aimanga.models.rrdbnet import ResidualDenseBlock
 from aimanga.train.recipe import RecipeFile, TrainRecipe
-from aimanga.weights import weight_file
 
 _KINDS: dict[str, type[UNetDiscriminator | UNetDiscriminatorSN]] = {
     "multiscale": UNetDiscriminator,
@@ -96,7 +96,7 @@ def build(file: RecipeFile, *, stand_in: bool = False) -> Networks:
     vgg = None
     if "perceptual" in recipe.losses.active:
         with _naming(problems, file.where("losses", "perceptual"), "; --set losses.perceptual.weight=0 goes without"):
-            vgg = _random_vgg() if stand_in and not weight_file("vgg19").path.is_file() else load_vgg19()
+            vgg = _random_vgg() if stand_in and not weights.weight_file("vgg19").path.is_file() else load_vgg19()
     if start is not None:
         multiple = start.network_scale * start.network.size_multiple
         if recipe.data.crop % multiple:
@@ -170,7 +170,7 @@ def _discriminator(recipe: TrainRecipe) -> UNetDiscriminator | UNetDiscriminator
             for _ in range(_POWER_ITERATIONS):
                 estimate_norms(network)
             return network
-    path = Path(wanted.start)
+    path = weights.find(wanted.start) if weights.is_name(wanted.start) else Path(wanted.start)
     loaded = build_network(read_state(path), str(path), read_info(path))
     if not isinstance(loaded, kind) or loaded.options["features"] != wanted.features:
         raise ModelError(

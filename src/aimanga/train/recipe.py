@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from aimanga import weights
 from aimanga.config import Config, Key, explain, key_lines, place, read_toml, shipped_path
 from aimanga.degrade import SHIPPED as DEGRADATIONS
 from aimanga.errors import UsageError
@@ -72,7 +73,8 @@ class Discriminator(Config):
     features: Count = 64
     """Its channels at full resolution."""
     start: str | None = None
-    """A weight file, relative to this recipe, to start from; left out, random weights."""
+    """A weight file, relative to this recipe, or a name of `aimanga weights` (realesrgan-x4plus-netd), to start from;
+    left out, random weights."""
 
 
 class Source(Config):
@@ -437,7 +439,7 @@ def _with_absolute_paths(file: RecipeFile) -> TrainRecipe:
 
 
 def _with_paths(recipe: TrainRecipe, change: Callable[[str, Key], str]) -> TrainRecipe:
-    """The recipe with all its paths changed; names of models and of shipped recipes are none."""
+    """The recipe with all its paths changed; names of models, of weight files and of shipped recipes are none."""
 
     def changed(path: str | None, *key: str | int) -> str | None:
         return None if path is None else change(path, key)
@@ -453,7 +455,9 @@ def _with_paths(recipe: TrainRecipe, change: Callable[[str, Key], str]) -> Train
     if recipe.model.starts_from not in (None, *(known.name for known in MODELS)):
         model["start"] = changed(recipe.model.start, "model", "start")
     watched = {name: changed(getattr(recipe.validation, name), "validation", name) for name in ("pictures", "real")}
-    discriminator = {"start": changed(recipe.discriminator.start, "discriminator", "start")}
+    discriminator: dict[str, object] = {}
+    if not weights.is_name(recipe.discriminator.start):
+        discriminator["start"] = changed(recipe.discriminator.start, "discriminator", "start")
     return recipe.model_copy(
         update={
             "data": recipe.data.model_copy(update=data),
