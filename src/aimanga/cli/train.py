@@ -218,12 +218,15 @@ class _Display:
             say(self._console, f"{event['iteration']:>7}  {name.replace('_', ' ')}: {found}")
 
     def _say_warning(self, event: dict[str, Any]) -> None:
-        self._console.print(f"{event['iteration']:>7}  warning: {event['message']}", style="yellow", markup=False)
+        self._emphasize(f"{event['iteration']:>7}  warning: {event['message']}")
 
     def _say_rollback(self, event: dict[str, Any]) -> None:
         if self._task is not None:
             self._progress.update(self._task, completed=event["to"])
-        self._console.print(f"{event['iteration']:>7}  {event['message']}", style="yellow", markup=False)
+        self._emphasize(f"{event['iteration']:>7}  {event['message']}")
+
+    def _emphasize(self, line: str) -> None:
+        self._console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
 def _mark(series: str, event: Mapping[str, Any]) -> str:
