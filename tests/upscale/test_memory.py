@@ -7,6 +7,8 @@ CODE = """
 import resource, torch
 from aimanga.upscale.memory import freed_memory_kept
 with freed_memory_kept():
+    with freed_memory_kept():  # as a validation within a training: the outer one goes on
+        pass
     torch.ones(4_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(50):

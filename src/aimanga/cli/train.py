@@ -14,7 +14,7 @@ from aimanga.cli.console import counted, duration, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aimanga.batch import Watcher
+    from aimanga.batch import ProgressDisplay, Watcher
     from aimanga.train import RecipeFile
 
 # Where nobody watches a bar, a line is due after so many seconds.
@@ -157,7 +157,7 @@ class _Display:
             speed_estimate_period=60,
         )
         self._task: Any = None
-        self._checks: Any = None
+        self._check: ProgressDisplay | None = None
         self._last_line = time.monotonic()
         self._usual: float | None = None
 
@@ -167,14 +167,17 @@ class _Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end_check()
         self._progress.stop()
 
-    def checking(self) -> "Watcher":
-        """The data is about to be checked."""
-        from aimanga.batch import Unwatched
+    def checking(self, files: int) -> "Watcher":
+        """Say it, and show how it goes on: ten thousand pictures take minutes."""
+        from aimanga.batch import ProgressDisplay
 
-        say(self._console, "checking the data")
-        return Unwatched()
+        say(self._console, f"checking {counted(files, 'picture')}")
+        self._check = ProgressDisplay(self._console, {}, files, lines=())
+        self._check.__enter__()
+        return self._check
 
     def iterated(self, iteration: int, iterations: int, figures: Mapping[str, float]) -> None:
         """Move the bar."""
@@ -188,9 +191,15 @@ class _Display:
 
     def happened(self, event: Mapping[str, object]) -> None:
         """Print a line, where the event is worth one."""
+        self._end_check()
         shown = getattr(self, f"_say_{event['event']}", None)
         if shown is not None:
             shown(dict(event))
+
+    def _end_check(self) -> None:
+        if self._check is not None:
+            self._check.__exit__(None, None, None)
+            self._check = None
 
     def _say_start(self, event: dict[str, Any]) -> None:
         networks = ", ".join(f"{name} {count:,}" for name, count in event["parameters"].items())

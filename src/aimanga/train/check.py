@@ -74,7 +74,7 @@ def check(
             `problems = "skip"`; or too few are left. All problems are named at once, and written beside the journal.
     """
     recipe = file.recipe
-    files = list(dict.fromkeys(path for found in sets for item in found.items for path in item.files))
+    files = files_of(sets)
     reasons: dict[Path, str] = {}
     facts: dict[Path, Mapping[str, Any]] = {}
     work = partial(look_at, max_pixels=recipe.data.max_pixels)
@@ -113,6 +113,11 @@ def check(
             f"{f' beside the {len(held_out)} that are held out' if held_out else ''}"
         )
     return data
+
+
+def files_of(sets: Iterable[PictureSet]) -> list[Path]:
+    """All files of some sets, each once."""
+    return list(dict.fromkeys(path for found in sets for item in found.items for path in item.files))
 
 
 def look_at(source: Path, tick: Tick = lambda share: None, *, max_pixels: int) -> dict[str, Any]:

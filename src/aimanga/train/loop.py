@@ -15,7 +15,7 @@ from aimanga.atomic import locked
 from aimanga.config import write_toml
 from aimanga.degrade import load_recipe as load_degradation
 from aimanga.errors import AimangaError, UsageError
-from aimanga.train.check import DataSet, check
+from aimanga.train.check import DataSet, check, files_of
 from aimanga.train.fabric import make_fabric
 from aimanga.train.feed import Batch, Feed, pair
 from aimanga.train.grids import fed_sheet
@@ -162,7 +162,7 @@ def set_up(
             raise UsageError(f"{folder}: another training is at work there")
         data = check(
             file, sets, networks.scale, folder / "data.jsonl",
-            jobs=jobs, watcher=watcher.checking() if watcher else None,
+            jobs=jobs, watcher=watcher.checking(len(files_of(sets))) if watcher else None,
         )  # fmt: skip
     data = fabric.broadcast(data)
     assert data is not None

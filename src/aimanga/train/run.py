@@ -31,8 +31,8 @@ BEST = "best.safetensors"
 class TrainWatcher(Protocol):
     """Is told how a training goes on."""
 
-    def checking(self) -> Watcher:
-        """The data is about to be checked: who wants to be told about each file."""
+    def checking(self, files: int) -> Watcher:
+        """So many files are about to be checked: who wants to be told about each of them."""
 
     def iterated(self, iteration: int, iterations: int, figures: Mapping[str, float]) -> None:
         """An iteration is done; its figures are those of `Learner.step`."""

@@ -12,6 +12,9 @@ _LARGEST_INT = 2**31 - 1
 # Where glibc's own adaptation of the two ends; setting a threshold once ends the adaptation.
 _USUAL_MMAP_THRESHOLD = 32 * 2**20
 
+# How many contexts are open: a training validates within its own.
+_open = 0
+
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
@@ -19,17 +22,22 @@ def freed_memory_kept() -> Iterator[None]:
 
     By default it returns tensors of a few megabytes to the system as soon as they are freed, and each new one costs
     a page fault every 4 kB: on virtual machines that can take longer than the convolution that fills it. At the end
-    what is free goes back to the system. Elsewhere than on Linux with glibc nothing is done.
+    what is free goes back to the system; one context within another changes nothing for the outer one. Elsewhere than
+    on Linux with glibc nothing is done.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is None or not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):
         yield
         return
+    global _open
+    _open += 1
     libc.mallopt(_MMAP_THRESHOLD, 2**30)
     libc.mallopt(_TRIM_THRESHOLD, _LARGEST_INT)
     try:
         yield
     finally:
-        libc.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP_THRESHOLD)
-        libc.mallopt(_TRIM_THRESHOLD, 2 * _USUAL_MMAP_THRESHOLD)
+        _open -= 1
+        if not _open:
+            libc.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP_THRESHOLD)
+            libc.mallopt(_TRIM_THRESHOLD, 2 * _USUAL_MMAP_THRESHOLD)
         libc.malloc_trim(0)
