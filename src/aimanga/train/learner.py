@@ -73,7 +73,7 @@ class Learner:
         self.optimizers: dict[str, Optimizer] = {"generator": _optimizer(self.generator, recipe)}
         self._judge: nn.Module | None = None
         if self.discriminator is not None:
-            # In evaluation mode a judgement does not move the estimate of the spectral norms: see `networks.estimate_norms`.
+            # In evaluation mode a judgement does not move the estimates of the norms: see `networks.estimate_norms`.
             self._judge = self._set_up(self.discriminator.eval())
             self.optimizers["discriminator"] = _optimizer(self.discriminator, recipe)
         self._vgg = networks.vgg
