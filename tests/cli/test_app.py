@@ -11,7 +11,8 @@ def test_help_imports_nothing_heavy():
     """What makes `--help` answer at once."""
     for arguments in (
         ["--help"], ["upscale", "--help"], ["models", "--help"], ["models", "blend", "--help"], ["weights", "--help"],
-        ["export", "--help"], ["score", "--help"], ["curate", "--help"], ["train", "--help"], ["metrics", "--help"],
+        ["export", "--help"], ["score", "--help"], ["curate", "--help"], ["train", "--help"],
+        ["testset", "build", "--help"], ["metrics", "--help"],
         ["degrade", "--help"], ["degrade", "pairs", "--help"], ["degrade", "fit", "--help"],
         ["--version"],
     ):  # fmt: skip

@@ -13,6 +13,7 @@ from aimanga.cli.degrade import degrade
 from aimanga.cli.export import export
 from aimanga.cli.models import models
 from aimanga.cli.score import metrics, score
+from aimanga.cli.testset import testset
 from aimanga.cli.train import train
 from aimanga.cli.upscale import upscale
 from aimanga.cli.weights import weights
@@ -33,6 +34,7 @@ app.command()(curate)
 app.add_typer(degrade, name="degrade")
 app.command()(train)
 app.command()(score)
+app.add_typer(testset, name="testset")
 app.command()(metrics)
 app.add_typer(models, name="models")
 app.add_typer(weights, name="weights")

@@ -1,5 +1,7 @@
 """Evaluate folders of pictures."""
 
+from aimanga.evaluate.building import BuildPlan, build_test_set, plan_test_set, run_test_set, verify_test_set
+from aimanga.evaluate.layouts import Case, PictureCases, read_test_set
 from aimanga.evaluate.score import (
     PictureScores,
     ScoreOptions,
@@ -11,11 +13,19 @@ from aimanga.evaluate.score import (
 )
 
 __all__ = [
+    "BuildPlan",
+    "Case",
+    "PictureCases",
     "PictureScores",
     "ScoreOptions",
     "ScorePlan",
     "ScoreReport",
+    "build_test_set",
     "plan_scores",
+    "plan_test_set",
+    "read_test_set",
     "run_scores",
+    "run_test_set",
     "score_files",
+    "verify_test_set",
 ]
