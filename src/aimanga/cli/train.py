@@ -109,7 +109,8 @@ def _explain(console: "Console", file: "RecipeFile", device: str) -> None:
     say(console, f"\nOn {found.device}, {found.precision}:")
     say(console, f"  {networks}")
     say(console, f"  {found.samples:,} squares of {recipe.data.crop} pixels in {recipe.train.iterations:,} iterations")
-    say(console, f"  about {found.memory / 1e9:.1f} GB of memory on each device")
+    memory = f"{found.memory / 1e9:.1f} GB" if found.memory > 1e9 else f"{found.memory / 1e6:.0f} MB"
+    say(console, f"  about {memory} of memory on each device")
     seconds = found.seconds_per_iteration
     say(
         console,

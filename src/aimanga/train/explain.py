@@ -46,7 +46,7 @@ class Consequences:
         parameters: Numbers of weights by the names of the networks.
         samples: How many squares it sees in all.
         memory: Bytes that the networks, their optimizers and one part of a batch take, about.
-        seconds_per_iteration: Without reading and degrading pictures; measured with one square.
+        seconds_per_iteration: Without reading and degrading pictures; measured with one square and with two.
         stand_in: Whether random weights stood in for VGG19's.
     """
 
@@ -78,7 +78,7 @@ def _values(table: BaseModel, place: Key) -> Iterator[Value]:
 
 
 def consequences(file: RecipeFile, device: str = "auto") -> Consequences:
-    """Measure what a recipe costs on this machine; takes as long as two iterations of one square.
+    """Measure what a recipe costs on this machine; takes as long as a few iterations of one or two squares.
 
     Raises:
         UsageError: The networks cannot be had; the message names all that is wrong.
@@ -86,19 +86,24 @@ def consequences(file: RecipeFile, device: str = "auto") -> Consequences:
     recipe = file.recipe
     networks = build(file, stand_in=True)
     fabric, precision, scaler = make_fabric(device, recipe)
-    # One square, as a batch of its own: what it takes is taken for each one of a batch.
-    single = recipe.replaced(train=recipe.train.replaced(batch=1, accumulate=1))
-    learner = Learner(networks, single, fabric, scaler)
-    high = torch.rand(1, 3, recipe.data.crop, recipe.data.crop, generator=torch.Generator().manual_seed(0))
+    whole = recipe.replaced(train=recipe.train.replaced(accumulate=1))
+    learner = Learner(networks, whole, fabric, scaler)
+    side = recipe.data.crop
+    high = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0)).to(fabric.device)
     low = high[:, :, :: networks.scale, :: networks.scale].contiguous()
-    low, high = low.to(fabric.device), high.to(fabric.device)
+    rates = rates_at(0, whole)
+
+    def seconds(squares: int) -> float:
+        begin = time.perf_counter()
+        learner.step(low[:squares], high[:squares], rates)
+        return time.perf_counter() - begin
+
     saved = _Saved(networks)
     with freed_memory_kept():
         with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda x: x):
-            learner.step(low, high, rates_at(0, single))
-        begin = time.perf_counter()
-        learner.step(low, high, rates_at(0, single))
-        seconds = time.perf_counter() - begin
+            learner.step(low[:1], high[:1], rates)
+        seconds(2)  # for memory, and for kernels that are chosen at first
+        one, two = seconds(1), seconds(2)
     trained = networks.trained()
     parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in trained.items()}
     # Of each weight: itself, its gradient, and Adam's two means, in float32; of the generator's its average, too.
@@ -112,7 +117,8 @@ def consequences(file: RecipeFile, device: str = "auto") -> Consequences:
         parameters=parameters,
         samples=recipe.train.batch * recipe.train.iterations,
         memory=fixed + share * saved.bytes,
-        seconds_per_iteration=seconds * recipe.train.batch / fabric.world_size,
+        # Updating the weights takes as long for any number of squares.
+        seconds_per_iteration=one + (recipe.train.batch / fabric.world_size - 1) * max(0.0, two - one),
         stand_in=networks.vgg is not None and not weight_file("vgg19").path.is_file(),
     )
 
