@@ -1,4 +1,5 @@
 import inspect
+import json
 import re
 import shutil
 
@@ -80,3 +81,16 @@ def test_defaults_are_those_of_the_library():
     assert set(command) == set(library) - {"watcher"}
     for name, default in command.items():
         assert default == library[name], name
+
+
+def test_of_five_pictures_the_mean_has_an_interval(aimanga_cli, samples, tmp_path):
+    for path in sorted(samples.glob("*.jpg")):
+        for copy in range(2):
+            (tmp_path / f"{path.stem}{copy}.jpg").write_bytes(path.read_bytes())
+    result = aimanga_cli("score", tmp_path, "-m", "niqe", "-o", tmp_path / "a.json")
+    assert result.returncode == 0
+    rows = {line.split("  ")[0]: line.split()[-1] for line in result.stdout.splitlines()}
+    low, high = float(rows["95 % from"]), float(rows["95 % to"])
+    assert low < float(rows["mean"]) < high
+    interval = json.loads((tmp_path / "a.json").read_text())["metrics"]["niqe"]["interval"]
+    assert (interval["level"], round(interval["low"], 4), round(interval["high"], 4)) == (0.95, low, high)

@@ -45,6 +45,7 @@ def test_json_has_the_same(tmp_path):
     assert content["metrics"]["nrqm"] == {
         "better": "higher",
         "mean": None,
+        "interval": None,
         "pictures": 0,
         "protocol": find_metric("nrqm").protocol,
         "source": find_metric("nrqm").source,

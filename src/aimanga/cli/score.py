@@ -99,6 +99,10 @@ def _print_scores(console: "Console", result: "ScoreReport") -> None:
     if len(shown) > 1:
         means = [_cell(result.mean(metric.name)) for metric in result.metrics]
         table.add_row("mean", *means, style="bold")
+        intervals = [result.interval(metric.name) for metric in result.metrics]
+        if any(intervals):
+            table.add_row("95 % from", *(_cell(None if i is None else i.low) for i in intervals))
+            table.add_row("95 % to", *(_cell(None if i is None else i.high) for i in intervals))
         table.add_row("of pictures", *map(str, counts))
     console.print(table)
     if len(shown) > _MOST_ROWS:

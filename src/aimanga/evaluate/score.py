@@ -14,6 +14,7 @@ from aimanga import weights
 from aimanga.batch import Journal, Json, Record, Tick, Watcher, find, gather, journal
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.references import find_references
+from aimanga.evaluate.statistics import Interval, mean_interval
 from aimanga.evaluate.tables import as_json, check_table, write_table
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, read
 from aimanga.metrics import Metric, Scorer, Scores, available_metrics, find_metric, missing_weights
@@ -92,6 +93,10 @@ class ScoreReport:
         """The mean of a metric over the pictures that have it (`count` of them); None where none has."""
         values = [picture.values[name] for picture in self.pictures if name in picture.values]
         return statistics.fmean(values) if values else None
+
+    def interval(self, name: str) -> Interval | None:
+        """Where the mean over all pictures of the kind lies, as far as these tell; None where they tell too little."""
+        return mean_interval([picture.values[name] for picture in self.pictures if name in picture.values])
 
     def count(self, name: str) -> int:
         """How many pictures have a score of a metric."""

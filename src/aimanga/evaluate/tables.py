@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aimanga.atomic import replacing
 from aimanga.errors import UsageError
+from aimanga.evaluate.statistics import LEVEL
 
 if TYPE_CHECKING:
     from aimanga.evaluate.score import PictureScores, ScoreReport
@@ -37,8 +38,8 @@ def write_table(scores: "ScoreReport", path: Path) -> None:
     """Write scores, as the suffix asks for.
 
     CSV: a row a picture with its size, a column for each metric, one more for what is missing and why, and one for the
-    protocol of each metric. JSON: the metrics with their protocols, means and directions, and the pictures. Infinite
-    PSNR is `inf`, in JSON a string.
+    protocol of each metric. JSON: the metrics with their protocols, means with their intervals, and directions; and the
+    pictures. Infinite PSNR is `inf`, in JSON a string.
 
     Args:
         scores: The scores.
@@ -65,6 +66,7 @@ def _as_json(scores: "ScoreReport") -> dict[str, object]:
         metric.name: {
             "better": metric.better,
             "mean": _number(scores.mean(metric.name)),
+            "interval": _interval(scores, metric.name),
             "pictures": scores.count(metric.name),
             "protocol": metric.protocol,
             "source": metric.source,
@@ -73,6 +75,11 @@ def _as_json(scores: "ScoreReport") -> dict[str, object]:
         for metric in scores.metrics
     }
     return {"aimanga": version("aimanga"), "metrics": metrics, "pictures": [as_json(p) for p in scores.pictures]}
+
+
+def _interval(scores: "ScoreReport", name: str) -> dict[str, float] | None:
+    found = scores.interval(name)
+    return None if found is None else {"level": LEVEL, "low": found.low, "high": found.high}
 
 
 def as_json(picture: "PictureScores") -> dict[str, object]:
