@@ -1,5 +1,6 @@
 import pytest
 
+from aimanga.train import train
 from aimanga.train.explain import consequences, values
 from aimanga.train.recipe import load_recipe
 
@@ -36,6 +37,14 @@ def test_the_memory_is_that_of_the_weights_and_of_the_way_back():
     # Of each of the 16 x 16 pixels at least the inputs of the convolutions of three dense blocks are kept.
     assert found.memory > weights + 2 * 4 * 256 * 3 * (16 + 24 + 32 + 40 + 48)
     assert found.memory < 100e6
+
+
+def test_the_disk_is_that_of_the_files(tmp_path):
+    settings = ["train.iterations=3", "saving.every=1", "validation.every=1"]
+    found = consequences(load_recipe("smoke", settings), "cpu")
+    train("smoke", tmp_path, settings=settings, device="cpu")
+    written = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
+    assert written == pytest.approx(found.disk, rel=0.2)
 
 
 def test_missing_weights_of_vgg19_are_stood_in_for(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import aimanga
-from aimanga.errors import UsageError
+from aimanga.errors import ResourceError, UsageError
 from aimanga.images import Picture, write
 from aimanga.models import load_model
 from aimanga.models.checkpoint import read_info
@@ -303,6 +304,13 @@ def test_all_that_is_wrong_is_said_before_anything_is_done(recipe, tmp_path):
     ):  # fmt: skip
         assert part in message
     assert not (tmp_path / "run").exists()
+
+
+def test_a_disk_without_room_is_told_before_the_work(recipe, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(ResourceError, match="states and weights take .* GB; make room"):
+        train(recipe, tmp_path / "run", device="cpu")
 
 
 def test_a_batch_larger_than_the_data_is_refused(recipe, tmp_path):

@@ -109,8 +109,7 @@ def _explain(console: "Console", file: "RecipeFile", device: str) -> None:
     say(console, f"\nOn {found.device}, {found.precision}:")
     say(console, f"  {networks}")
     say(console, f"  {found.samples:,} squares of {recipe.data.crop} pixels in {recipe.train.iterations:,} iterations")
-    memory = f"{found.memory / 1e9:.1f} GB" if found.memory > 1e9 else f"{found.memory / 1e6:.0f} MB"
-    say(console, f"  about {memory} of memory on each device")
+    say(console, f"  about {_bytes(found.memory)} of memory on each device, {_bytes(found.disk)} on the disk")
     seconds = found.seconds_per_iteration
     say(
         console,
@@ -131,6 +130,10 @@ def _in_toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count > 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _days(seconds: float) -> str:

@@ -15,6 +15,7 @@ from aimanga.train.learner import Learner
 from aimanga.train.networks import Networks, build
 from aimanga.train.recipe import RecipeFile
 from aimanga.train.schedule import rates_at
+from aimanga.train.states import bytes_on_disk
 from aimanga.upscale.memory import freed_memory_kept
 from aimanga.weights import weight_file
 
@@ -46,6 +47,7 @@ class Consequences:
         parameters: Numbers of weights by the names of the networks.
         samples: How many squares it sees in all.
         memory: Bytes that the networks, their optimizers and one part of a batch take, about.
+        disk: Bytes of the states and weights that are kept, about.
         seconds_per_iteration: Without reading and degrading pictures; measured with one square and with two.
         stand_in: Whether random weights stood in for VGG19's.
     """
@@ -55,6 +57,7 @@ class Consequences:
     parameters: dict[str, int]
     samples: int
     memory: int
+    disk: int
     seconds_per_iteration: float
     stand_in: bool
 
@@ -117,6 +120,7 @@ def consequences(file: RecipeFile, device: str = "auto") -> Consequences:
         parameters=parameters,
         samples=recipe.train.batch * recipe.train.iterations,
         memory=fixed + share * saved.bytes,
+        disk=bytes_on_disk(networks, recipe)[0],
         # Updating the weights takes as long for any number of squares.
         seconds_per_iteration=one + (recipe.train.batch / fabric.world_size - 1) * max(0.0, two - one),
         stand_in=networks.vgg is not None and not weight_file("vgg19").path.is_file(),

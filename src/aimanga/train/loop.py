@@ -1,5 +1,6 @@
 """A training from its recipe to its weights: set up, fit, validate."""
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from torch import Tensor
 from aimanga.atomic import locked
 from aimanga.config import write_toml
 from aimanga.degrade import load_recipe as load_degradation
-from aimanga.errors import AimangaError, UsageError
+from aimanga.errors import AimangaError, ResourceError, UsageError
 from aimanga.train.check import DataSet, check, files_of
 from aimanga.train.fabric import make_fabric
 from aimanga.train.feed import Batch, Feed, pair
@@ -22,14 +23,14 @@ from aimanga.train.grids import fed_sheet
 from aimanga.train.interrupts import Stop, stoppable
 from aimanga.train.learner import DIFFERENCE, DivergedError, Learner
 from aimanga.train.log import Log
-from aimanga.train.networks import build
-from aimanga.train.recipe import RecipeFile, load_recipe
+from aimanga.train.networks import Networks, build
+from aimanga.train.recipe import RecipeFile, TrainRecipe, load_recipe
 from aimanga.train.report import write_report
 from aimanga.train.resuming import check_folder
 from aimanga.train.run import BEST, RECIPE, Run, TrainWatcher
 from aimanga.train.schedule import rates_at
 from aimanga.train.sources import find_sets
-from aimanga.train.states import States
+from aimanga.train.states import States, bytes_on_disk
 from aimanga.train.tally import Tally
 from aimanga.train.validation import Validator
 from aimanga.upscale.memory import freed_memory_kept
@@ -94,6 +95,7 @@ def train(
 
     Raises:
         UsageError: The recipe, the data or the folder is no good; the message names everything that is wrong.
+        ResourceError: The disk has too little room.
         KeyboardInterrupt: A second Ctrl-C; the last state stays.
     """
     file = load_recipe(recipe, settings, data)
@@ -158,6 +160,7 @@ def set_up(
     data: DataSet | None = None
     if fabric.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
+        _check_disk(folder, networks, recipe, resumed=bool(states.iterations()))
         if not stack.enter_context(locked(folder / ".lock")):
             raise UsageError(f"{folder}: another training is at work there")
         data = check(
@@ -328,6 +331,22 @@ def _any_process(run: Run, flag: bool) -> bool:
     found = run.fabric.all_reduce(torch.tensor(float(flag), device=run.fabric.device), reduce_op="sum")
     assert isinstance(found, Tensor)
     return bool(found > 0)
+
+
+def _check_disk(folder: Path, networks: Networks, recipe: TrainRecipe, *, resumed: bool) -> None:
+    """See that what will be kept has room, beside one more that is written before an old one goes.
+
+    Raises:
+        ResourceError: It has not.
+    """
+    kept, written = bytes_on_disk(networks, recipe)
+    needed = written if resumed else kept + written
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ResourceError(
+            f"{folder}: {free / 1e9:.1f} GB are free, states and weights take {needed / 1e9:.1f} GB; make room, choose "
+            "another folder, or --set saving.keep=2"
+        )
 
 
 def _part_from_the_others() -> None:

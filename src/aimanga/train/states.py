@@ -14,6 +14,8 @@ from torch import Tensor
 
 from aimanga.atomic import remove_remains, replacing
 from aimanga.errors import UsageError
+from aimanga.train.networks import Networks
+from aimanga.train.recipe import TrainRecipe
 
 FOLDER = "state"
 _NAME = re.compile(r"iteration-(\d{8,})\.safetensors")
@@ -87,6 +89,16 @@ class States:
 
     def _path(self, iteration: int) -> Path:
         return self.folder / f"iteration-{iteration:08}.safetensors"
+
+
+def bytes_on_disk(networks: Networks, recipe: TrainRecipe) -> tuple[int, int]:
+    """About how much a training writes: the states and weights that it keeps, and what it writes at once, in bytes."""
+    weights = {name: 4 * sum(p.numel() for p in network.parameters()) for name, network in networks.trained().items()}
+    # Of each network its weights and Adam's two means; of the generator the average, too.
+    state = 3 * sum(weights.values()) + (weights["generator"] if recipe.train.average.decay > 0 else 0)
+    # The best and the latest weights, and the best by each measure, on held-out and on real pictures.
+    kept = 2 + 2 * (1 + len(recipe.validation.metrics))
+    return recipe.saving.keep * state + kept * weights["generator"], state + weights["generator"]
 
 
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:
