@@ -10,6 +10,7 @@ import typer
 import aimanga
 from aimanga.cli.curate import curate
 from aimanga.cli.degrade import degrade
+from aimanga.cli.evaluate import evaluate
 from aimanga.cli.export import export
 from aimanga.cli.models import models
 from aimanga.cli.score import metrics, score
@@ -34,6 +35,7 @@ app.command()(curate)
 app.add_typer(degrade, name="degrade")
 app.command()(train)
 app.command()(score)
+app.command()(evaluate)
 app.add_typer(testset, name="testset")
 app.command()(metrics)
 app.add_typer(models, name="models")

@@ -59,17 +59,12 @@ def score(
 
     from aimanga.batch import ProgressDisplay
     from aimanga.evaluate import ScoreOptions, plan_scores, run_scores
-    from aimanga.metrics import METRICS, available_metrics
+    from aimanga.metrics import metric_names
 
     console = Console()
     if not console.is_terminal:  # a program reads it, which wants its lines whole
         console = Console(width=_WIDTH)
-    if metrics is None:
-        names = available_metrics(with_reference=reference is not None)
-    else:
-        names = tuple(name for name in metrics.replace(" ", ",").split(",") if name)
-    if "all" in names:
-        names = tuple(m.name for m in METRICS if reference is not None or not m.needs_reference)
+    names = metric_names(metrics, with_reference=reference is not None)
     options = ScoreOptions(names, reference, device, max_pixels, first_page)
     plan = plan_scores(inputs, options, output=output, recursive=recursive)
     with ProgressDisplay(console, {}, len(plan.sources), lines={"failed"}) as display:

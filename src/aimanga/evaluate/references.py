@@ -41,7 +41,7 @@ def find_references(pictures: Iterable[Path], reference: Path) -> dict[Path, Pat
     found: dict[Path, Path] = {}
     problems: list[str] = []
     for picture in pictures:
-        names = (picture.name, picture.stem, _SCALE.sub("", picture.stem))
+        names = (picture.name, picture.stem, key_of(picture))
         candidates = next((by_name[name] for name in names if name in by_name), [])
         alike = [_common_folders(picture, candidate) for candidate in candidates]
         best = [candidate for candidate, count in zip(candidates, alike, strict=True) if count == max(alike)]
@@ -57,6 +57,11 @@ def find_references(pictures: Iterable[Path], reference: Path) -> dict[Path, Pat
         more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise UsageError(f"{reference}: there is no one reference for {', '.join(problems[:_SHOWN])}{more}")
     return found
+
+
+def key_of(picture: Path) -> str:
+    """The name of a picture without its suffix and without a scale at its end: `baby` of `baby_x4.png`."""
+    return _SCALE.sub("", picture.stem)
 
 
 def _common_folders(a: Path, b: Path) -> int:

@@ -184,9 +184,18 @@ def plan_scores(
 
 
 def run_scores(
-    planned: ScorePlan, *, jobs: int = 1, report: Path | None = None, watcher: Watcher | None = None
+    planned: ScorePlan,
+    *,
+    jobs: int = 1,
+    report: Path | None = None,
+    keep: Path | None = None,
+    watcher: Watcher | None = None,
 ) -> ScoreReport:
-    """Do what a plan says; arguments and errors as for `score_files`."""
+    """Do what a plan says; arguments and errors as for `score_files`.
+
+    What has been scored stays in the file `keep` for the next call. Without one it is kept beside the table until that
+    is written.
+    """
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least one process is needed")
     running = tuple(metric.name for metric in planned.metrics if metric.name not in planned.missing)
@@ -194,7 +203,7 @@ def run_scores(
     if jobs > 1:
         _scorer.cache_clear()
     file = None if planned.output is None else planned.output.with_name(f"{planned.output.name}.journal")
-    with journal(file) as kept:
+    with journal(keep or file) as kept:
         batch = gather(
             partial(_score_file, running, dict(planned.references), planned.options),
             planned.sources,
@@ -209,7 +218,7 @@ def run_scores(
         scores = ScoreReport(planned.metrics, pictures, planned.missing, batch.seconds)
         if planned.output is not None:
             write_table(scores, planned.output)
-    if file is not None:
+    if file is not None and keep is None:
         file.unlink(missing_ok=True)  # when it is closed: Windows removes no open file
     return scores
 

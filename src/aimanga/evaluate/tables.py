@@ -62,7 +62,13 @@ def write_table(scores: "ScoreReport", path: Path) -> None:
 
 
 def _as_json(scores: "ScoreReport") -> dict[str, object]:
-    metrics = {
+    pictures = [as_json(picture) for picture in scores.pictures]
+    return {"aimanga": version("aimanga"), "metrics": summary(scores), "pictures": pictures}
+
+
+def summary(scores: "ScoreReport") -> dict[str, object]:
+    """The means of all metrics, for JSON."""
+    return {
         metric.name: {
             "better": metric.better,
             "mean": _number(scores.mean(metric.name)),
@@ -74,7 +80,6 @@ def _as_json(scores: "ScoreReport") -> dict[str, object]:
         }
         for metric in scores.metrics
     }
-    return {"aimanga": version("aimanga"), "metrics": metrics, "pictures": [as_json(p) for p in scores.pictures]}
 
 
 def _interval(scores: "ScoreReport", name: str) -> dict[str, float] | None:

@@ -1,7 +1,7 @@
 """How good a picture is, in numbers; one metric a file, all of them in the catalogue."""
 
 from aimanga.metrics.catalog import METRICS, Metric, find_metric
-from aimanga.metrics.scorer import Scorer, Scores, available_metrics, missing_weights, score
+from aimanga.metrics.scorer import Scorer, Scores, available_metrics, metric_names, missing_weights, score
 
 __all__ = [
     "METRICS",
@@ -10,6 +10,7 @@ __all__ = [
     "Scores",
     "available_metrics",
     "find_metric",
+    "metric_names",
     "missing_weights",
     "score",
 ]

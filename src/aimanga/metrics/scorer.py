@@ -182,6 +182,21 @@ def available_metrics(*, with_reference: bool) -> tuple[str, ...]:
     )
 
 
+def metric_names(asked: str | None, *, with_reference: bool) -> tuple[str, ...]:
+    """What people ask for: names with commas or spaces between them, `all`, or nothing for `available_metrics`.
+
+    Args:
+        asked: The names; they are not looked up.
+        with_reference: Whether there are references to compare with: `all` are those that can run then.
+    """
+    if asked is None:
+        return available_metrics(with_reference=with_reference)
+    names = tuple(name for name in asked.replace(" ", ",").split(",") if name)
+    if "all" in names:
+        return tuple(metric.name for metric in METRICS if with_reference or not metric.needs_reference)
+    return names
+
+
 def as_pictures(picture: Picture) -> Tensor:
     """A picture as metrics take it: 1 x 3 x H x W, float32, range [0, 1], on 8 bits; gray thrice, without alpha."""
     return on_8_bits(from_array(picture.pixels)).expand(-1, 3, -1, -1)

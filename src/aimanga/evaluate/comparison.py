@@ -1,0 +1,234 @@
+"""Several methods on the same pictures, in one table."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+
+from aimanga.atomic import replacing
+from aimanga.batch import Watcher
+from aimanga.errors import UsageError
+from aimanga.evaluate.references import key_of
+from aimanga.evaluate.score import ScoreOptions, ScorePlan, ScoreReport, plan_scores, run_scores
+from aimanga.evaluate.tables import as_json, summary
+from aimanga.images import MAX_PIXELS
+from aimanga.metrics import Metric, available_metrics
+
+TABLES = ("table.md", "table.tex", "scores.csv", "scores.json")
+"""What is written."""
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """What `evaluate_results` is going to do.
+
+    Attributes:
+        methods: The pictures of each method, by its name.
+        output: The folder of the tables.
+    """
+
+    methods: Mapping[str, ScorePlan]
+    output: Path
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures there are, of all methods together."""
+        return sum(len(planned.sources) for planned in self.methods.values())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The scores of several methods.
+
+    Attributes:
+        methods: The scores of each, by its name, in the order in which they were given.
+    """
+
+    methods: Mapping[str, ScoreReport]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What was measured."""
+        return next(iter(self.methods.values())).metrics
+
+    @property
+    def exit_code(self) -> int:
+        """0: every picture of every method has every score; 1: something is missing, and said."""
+        return max(report.exit_code for report in self.methods.values())
+
+    def best(self, metric: Metric) -> tuple[str, ...]:
+        """The methods with the best mean of a metric, as it is shown; several where it shows no difference."""
+        means = {name: mean for name, report in self.methods.items() if (mean := report.mean(metric.name)) is not None}
+        if len(means) < 2:
+            return ()
+        best = (min if metric.better == "lower" else max)(means.values())
+        return tuple(name for name, mean in means.items() if shown(mean) == shown(best))
+
+
+def evaluate_results(
+    results: Sequence[str | Path],
+    output: str | Path,
+    *,
+    metrics: Sequence[str] | None = None,
+    reference: str | Path | None = None,
+    recursive: bool = False,
+    device: str = "auto",
+    max_pixels: int = MAX_PIXELS,
+    jobs: int = 1,
+    watcher: Watcher | None = None,
+) -> Comparison:
+    """Score the results of several methods on the same pictures.
+
+    `output` gets `table.md` and `table.tex`, the means with the best in bold and with the protocols; `scores.csv` and
+    `scores.json`, every picture. What has been scored is kept there, too: a second call scores only what has changed.
+
+    Args:
+        results: A folder of pictures for each method, which is called as the folder.
+        output: The folder for the tables.
+        metrics: Names of metrics; None for all whose weights are here, those that compare only with `reference`.
+        reference: The folder of the pictures as they should be.
+        recursive: Enter subfolders.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        max_pixels: Refuse larger pictures.
+        jobs: Number of processes; as for `score_files`.
+        watcher: Told how it goes on.
+
+    Raises:
+        UsageError: A folder is missing or empty, two are called alike, or a method lacks pictures that another one has;
+            nothing was done.
+    """
+    names = metrics if metrics is not None else available_metrics(with_reference=reference is not None)
+    options = ScoreOptions(tuple(names), None if reference is None else Path(reference), device, max_pixels)
+    planned = plan_evaluation([Path(path) for path in results], Path(output), options, recursive=recursive)
+    return run_evaluation(planned, jobs=jobs, watcher=watcher)
+
+
+def plan_evaluation(
+    results: Sequence[Path], output: Path, options: ScoreOptions, *, recursive: bool = False
+) -> EvaluationPlan:
+    """Find the pictures of every method; arguments and errors as for `evaluate_results`. Nothing is written."""
+    methods: dict[str, ScorePlan] = {}
+    problems = []
+    for folder in results:
+        name = folder.absolute().name
+        if name in methods:
+            problems.append(f"{folder}: another method is called {name}, too; rename a folder")
+            continue
+        try:
+            methods[name] = plan_scores([folder], options, recursive=recursive)
+        except UsageError as error:
+            problems.append(f"{name}: {error}")
+    if not results:
+        problems.append("no results to evaluate")
+    keys = {name: {_key(path, planned) for path in planned.sources} for name, planned in methods.items()}
+    every = set().union(*keys.values())
+    for name, found in keys.items():
+        lacking = sorted(every - found)
+        if lacking:
+            more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
+            problems.append(f"{name} lacks {', '.join(lacking[:_SHOWN])}{more}, which others have")
+    if problems:
+        raise UsageError("; ".join(problems))
+    return EvaluationPlan(methods, output)
+
+
+def run_evaluation(planned: EvaluationPlan, *, jobs: int = 1, watcher: Watcher | None = None) -> Comparison:
+    """Do what a plan says; arguments and errors as for `evaluate_results`."""
+    (planned.output / "kept").mkdir(parents=True, exist_ok=True)
+    found = Comparison(
+        {
+            name: run_scores(method, jobs=jobs, keep=planned.output / "kept" / f"{name}.jsonl", watcher=watcher)
+            for name, method in planned.methods.items()
+        }
+    )
+    writers = (_markdown, _latex, _csv, _json)
+    for name, write in zip(TABLES, writers, strict=True):
+        with replacing(planned.output / name) as part:
+            part.write_text(write(found), encoding="utf-8", errors="backslashreplace", newline="\n")
+    return found
+
+
+def shown(mean: float) -> str:
+    """A mean as the tables have it."""
+    return f"{mean:.3f}"
+
+
+def _key(path: Path, planned: ScorePlan) -> str:
+    """By what pictures of several methods are told to be of one: the true one, else their names."""
+    reference = planned.references.get(path)
+    return key_of(path) if reference is None else reference.name
+
+
+def _rows(found: Comparison, bold: str, gap: str) -> list[list[str]]:
+    best = {metric.name: found.best(metric) for metric in found.metrics}
+    rows = []
+    for name, report in found.methods.items():
+        cells = []
+        for metric in found.metrics:
+            mean = report.mean(metric.name)
+            cell = gap if mean is None else shown(mean)
+            cells.append(bold.format(cell) if name in best[metric.name] else cell)
+        rows.append([name, *cells])
+    return rows
+
+
+def _markdown(found: Comparison) -> str:
+    arrows = {"lower": "↓", "higher": "↑"}
+    head = ["method", *(f"{metric.title} {arrows[metric.better]}" for metric in found.metrics)]
+    table = [head, ["---"] * len(head), *_rows(found, "**{}**", "-")]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
+    protocols = [f"- {metric.title}: {metric.protocol} ({metric.source})" for metric in found.metrics]
+    lines += ["", *protocols, "", _made_by(found)]
+    return "\n".join(lines) + "\n"
+
+
+def _latex(found: Comparison) -> str:
+    arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
+    head = ["Method", *(f"{_tex(metric.title)} {arrows[metric.better]}" for metric in found.metrics)]
+    rows = [[_tex(row[0]), *row[1:]] for row in _rows(found, r"\textbf{{{}}}", "--")]
+    lines = [
+        f"% {_made_by(found)}",
+        *(f"% {metric.title}: {metric.protocol}" for metric in found.metrics),
+        rf"\begin{{tabular}}{{l{'r' * len(found.metrics)}}}",
+        r"\toprule",
+        " & ".join(head) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _csv(found: Comparison) -> str:
+    text = StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["method", "picture", *(metric.name for metric in found.metrics)])
+    for name, report in found.methods.items():
+        for picture in report.pictures:
+            values = [picture.values.get(metric.name, "") for metric in found.metrics]
+            rows.writerow([name, picture.file.name, *values])
+    return text.getvalue()
+
+
+def _json(found: Comparison) -> str:
+    methods = {
+        name: {"metrics": summary(report), "pictures": [as_json(picture) for picture in report.pictures]}
+        for name, report in found.methods.items()
+    }
+    return json.dumps({"aimanga": version("aimanga"), "methods": methods}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _made_by(found: Comparison) -> str:
+    counts = {len(report.pictures) for report in found.methods.values()}
+    return f"Means of {max(counts)} pictures, by aimanga {version('aimanga')}."
+
+
+def _tex(text: str) -> str:
+    escapes = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(escapes.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
