@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import aimanga
 from aimanga.batch import Unwatched
 from aimanga.errors import UsageError
-from aimanga.evaluate import evaluate_results
+from aimanga.evaluate import evaluate_results, read_test_set
 from aimanga.evaluate.comparison import _tex
 from aimanga.images import Picture, write
 from aimanga.metrics import score
+from aimanga.tensors import from_array, resize, to_array
 
 
 @pytest.fixture
@@ -134,3 +136,16 @@ def test_without_references_names_tell_which_pictures_belong_together(results):
     found = evaluate_results(folders, results / "out", metrics=["brisque"])
     assert found.exit_code == 0
     assert (results / "out" / "table.md").read_text().count("**") == 2
+
+
+def test_bicubic_on_set5_has_its_published_figure(shared_data, tmp_path):
+    """28.42 dB on Y, as in the papers on super-resolution since SRCNN (arXiv:1501.00092)."""
+    (tmp_path / "bicubic").mkdir()
+    for case in read_test_set(shared_data / "set5").cases:
+        low, high = aimanga.read(case.low), aimanga.read(case.high)
+        enlarged = to_array(resize(from_array(low.pixels), high.height, high.width), np.uint8)
+        write(Picture(enlarged), tmp_path / "bicubic" / f"{case.name}.png")
+    found = evaluate_results(
+        [tmp_path / "bicubic"], tmp_path / "out", metrics=["psnr"], reference=shared_data / "set5" / "HR"
+    )
+    assert found.methods["bicubic"].mean("psnr") == pytest.approx(28.42, abs=0.02)
