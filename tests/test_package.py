@@ -82,10 +82,11 @@ def test_tests_mirror_the_sources():
         assert source.exists(), f"{path} tests no module of that name"
 
 
-@pytest.mark.parametrize("folder", ["samples", "tests/photos"])
+@pytest.mark.parametrize("folder", ["samples", "tests/photos", "benchmarks/photos"])
 def test_every_picture_has_its_licence(folder):
     table = (ROOT / folder / "LICENSES.md").read_text()
-    for sample in (ROOT / folder).iterdir():
-        if sample.suffix != ".md":
-            line = next(line for line in table.splitlines() if line.startswith(f"| {sample.name} |"))
+    for sample in (ROOT / folder).rglob("*"):
+        if sample.is_file() and sample.suffix not in (".md", ".toml"):
+            name = sample.relative_to(ROOT / folder).as_posix()
+            line = next(line for line in table.splitlines() if line.startswith(f"| {name} |"))
             assert re.search(r"CC0-1\.0|public domain", line)

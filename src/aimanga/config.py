@@ -110,7 +110,9 @@ def explain(error: ValidationError, lines: Mapping[Key, int | str] | None = None
     """
     problems = []
     for detail in error.errors():
-        where = place(detail["loc"], lines or {})
+        # The kind of a table that can be of several, `<model>` say, is none of its keys.
+        key = tuple(part for part in detail["loc"] if not str(part).startswith("<"))
+        where = place(key, lines or {})
         what = "there is no such key" if detail["type"] == "extra_forbidden" else detail["msg"]
         what = what.removeprefix("Value error, ")
         problems.append(f"{where}: {what}" if where else what)

@@ -10,7 +10,7 @@ import aimanga
 from aimanga.batch import Unwatched
 from aimanga.errors import UsageError
 from aimanga.evaluate import evaluate_results, read_test_set
-from aimanga.evaluate.comparison import _tex
+from aimanga.evaluate.columns import as_latex
 from aimanga.images import Picture, write
 from aimanga.metrics import score
 from aimanga.tensors import from_array, resize, to_array
@@ -61,7 +61,7 @@ def test_the_means_are_those_of_the_pictures(results):
 
 def test_the_best_is_bold_by_the_direction_of_its_metric(results):
     found = evaluated(results)
-    best = {metric.name: found.best(metric) for metric in found.metrics}
+    best = dict(zip([metric.name for metric in found.metrics], [c.best() for c in found.columns()], strict=True))
     assert best["psnr"] == best["ssim"] == ("near & far_1",)
     table = (results / "out" / "table.md").read_text().splitlines()
     assert table[0] == "| method | PSNR ↑ | SSIM ↑ | BRISQUE ↓ |"
@@ -79,7 +79,7 @@ def test_latex_is_that_of_the_factsheet(results):
     assert r"\begin{tabular}{lrrr}" in text
     assert r"Method & PSNR $\uparrow$ & SSIM $\uparrow$ & BRISQUE $\downarrow$ \\" in text
     assert re.search(r"near \\& far\\_1 & \\textbf\{\d+\.\d{3}\} & \\textbf\{0\.\d{3}\} & .*\\\\", text)
-    assert _tex("a_b%$#{}~^\\") == r"a\_b\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}"
+    assert as_latex("a_b%$#{}~^\\") == r"a\_b\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}"
 
 
 def test_json_has_intervals_and_protocols(results):
@@ -96,7 +96,7 @@ def test_equals_are_both_the_best_and_one_alone_is_none(results):
     for path in (results / "worse").iterdir():
         (results / "again" / path.name).write_bytes(path.read_bytes())
     found = evaluated(results, "worse", "again", metrics=("psnr",))
-    assert found.best(found.metrics[0]) == ("worse", "again")
+    assert found.columns()[0].best() == ("worse", "again")
     assert "**" not in (evaluated(results, "worse", metrics=("psnr",)) and (results / "out" / "table.md").read_text())
 
 

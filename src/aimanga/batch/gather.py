@@ -23,7 +23,9 @@ def gather(
     journal: Journal,
     *,
     key: Callable[[Path], str],
+    intact: Callable[[Path], bool] = lambda source: True,
     workers: int = 1,
+    apart: bool = False,
     report: Path | None = None,
     line: Callable[[Record], str] = Record.to_json,
     watcher: Watcher | None = None,
@@ -39,7 +41,9 @@ def gather(
         journal: Where the values go; it gives them again.
         key: All that the values of a source depend on: its state, options, versions. Asked before any work begins, so
             that what changes meanwhile is worked on again by the next call.
+        intact: Whether what the journal holds of a source still holds: the file that it tells of is there, say.
         workers: Number of processes.
+        apart: Let even one worker be a process of its own, which has no other work to remember.
         report: A file to which a line is appended for each source as it ends.
         line: What to write there; the values are in the journal already.
         watcher: Told how it goes on; the target of its jobs is the journal.
@@ -61,13 +65,15 @@ def gather(
         except (AimangaError, OSError) as problem:
             records[job] = Record(job.source, None, "failed", error=" ".join(str(problem).split()))
         else:
-            if journal.holds(job.source, keys[job]):
+            if journal.holds(job.source, keys[job]) and intact(job.source):
                 records[job] = Record(job.source, None, "skipped")
     with reporting(report, watcher, line) as watching:
         for job, record in records.items():
             watching.finished(job, record)
         waiting = [job for job in keys if job not in records]
-        with closing(attempts(partial(_measure, work), waiting, workers=workers, watcher=watching)) as ending:
+        with closing(
+            attempts(partial(_measure, work), waiting, workers=workers, watcher=watching, apart=apart)
+        ) as ending:
             for job, attempt in ending:
                 records[job] = Record(job.source, None, "failed", attempt.seconds, attempt.error)
                 if attempt.result is not None:

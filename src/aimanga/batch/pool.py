@@ -41,7 +41,7 @@ Attempts = Generator[tuple[Job, Attempt[Result]], None, None]
 
 
 def attempts(
-    work: Callable[[Job, Tick], Result], jobs: Sequence[Job], *, workers: int, watcher: Watcher
+    work: Callable[[Job, Tick], Result], jobs: Sequence[Job], *, workers: int, watcher: Watcher, apart: bool = False
 ) -> Attempts[Result]:
     """Attempt every job, and give what became of it as it ends.
 
@@ -52,11 +52,12 @@ def attempts(
         jobs: What to do.
         workers: Number of processes.
         watcher: Told what begins and how it advances; what ends the caller has to tell.
+        apart: Let one worker, too, be a process of its own.
 
     Yields:
         Jobs and what became of them, in the order in which they end. Closing the generator ends the processes at once.
     """
-    if workers > 1 and len(jobs) > 1:
+    if apart or (workers > 1 and len(jobs) > 1):
         return _in_processes(work, jobs, min(workers, len(jobs)), watcher)
     return _here(work, jobs, watcher)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import aimanga
+from aimanga.cli.benchmark import benchmark
 from aimanga.cli.curate import curate
 from aimanga.cli.degrade import degrade
 from aimanga.cli.evaluate import evaluate
@@ -36,6 +37,7 @@ app.add_typer(degrade, name="degrade")
 app.command()(train)
 app.command()(score)
 app.command()(evaluate)
+app.command()(benchmark)
 app.add_typer(testset, name="testset")
 app.command()(metrics)
 app.add_typer(models, name="models")

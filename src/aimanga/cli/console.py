@@ -1,11 +1,13 @@
 """How the verbs say things."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from aimanga.batch import Report
+    from aimanga.evaluate.columns import Column
 
 
 def say(console: "Console", line: str) -> None:
@@ -25,6 +27,26 @@ def say_left_out(console: "Console", ignored: int, subfolders: int) -> None:
         say(console, f"{counted(ignored, 'other file')} left out")
     if subfolders:
         say(console, f"{counted(subfolders, 'subfolder')} left out (--recursive enters them)")
+
+
+def say_table(console: "Console", methods: Sequence[str], columns: "Sequence[Column]") -> None:
+    """Methods by measures, the best in bold."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("method", overflow="fold")
+    for column in columns:
+        table.add_column(column.head, justify="right")
+    for method in methods:
+        cells = [
+            Text(
+                (column.shown(method) or "-") + column.marks.get(method, ""), "bold" if method in column.best() else ""
+            )
+            for column in columns
+        ]
+        table.add_row(Text(method), *cells)
+    console.print(table)
 
 
 def counted(count: int, noun: str) -> str:

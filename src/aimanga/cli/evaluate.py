@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aimanga.cli.console import counted, say
+from aimanga.cli.console import counted, say, say_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,22 +60,7 @@ def evaluate(
 
 
 def _print(console: "Console", found: "Comparison") -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from aimanga.evaluate.comparison import shown
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("method", overflow="fold")
-    for metric in found.metrics:
-        table.add_column(f"{metric.title} {'↓' if metric.better == 'lower' else '↑'}", justify="right")
-    for name, report in found.methods.items():
-        cells = []
-        for metric in found.metrics:
-            mean = report.mean(metric.name)
-            cells.append(Text("-" if mean is None else shown(mean), "bold" if name in found.best(metric) else ""))
-        table.add_row(Text(name), *cells)
-    console.print(table)
+    say_table(console, tuple(found.methods), found.columns())
     first = next(iter(found.methods.values()))
     for reason in first.missing.values():
         say(console, reason)

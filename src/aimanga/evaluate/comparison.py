@@ -11,6 +11,7 @@ from pathlib import Path
 from aimanga.atomic import replacing
 from aimanga.batch import Watcher
 from aimanga.errors import UsageError
+from aimanga.evaluate.columns import Column, latex_table, markdown_table
 from aimanga.evaluate.references import key_of
 from aimanga.evaluate.score import ScoreOptions, ScorePlan, ScoreReport, plan_scores, run_scores
 from aimanga.evaluate.tables import as_json, summary
@@ -61,13 +62,16 @@ class Comparison:
         """0: every picture of every method has every score; 1: something is missing, and said."""
         return max(report.exit_code for report in self.methods.values())
 
-    def best(self, metric: Metric) -> tuple[str, ...]:
-        """The methods with the best mean of a metric, as it is shown; several where it shows no difference."""
-        means = {name: mean for name, report in self.methods.items() if (mean := report.mean(metric.name)) is not None}
-        if len(means) < 2:
-            return ()
-        best = (min if metric.better == "lower" else max)(means.values())
-        return tuple(name for name, mean in means.items() if shown(mean) == shown(best))
+    def columns(self) -> list[Column]:
+        """The means of all metrics."""
+        return [
+            Column(
+                metric.title,
+                metric.better,
+                {name: mean for name, report in self.methods.items() if (mean := report.mean(metric.name)) is not None},
+            )
+            for metric in self.metrics
+        ]
 
 
 def evaluate_results(
@@ -153,55 +157,21 @@ def run_evaluation(planned: EvaluationPlan, *, jobs: int = 1, watcher: Watcher |
     return found
 
 
-def shown(mean: float) -> str:
-    """A mean as the tables have it."""
-    return f"{mean:.3f}"
-
-
 def _key(path: Path, planned: ScorePlan) -> str:
     """By what pictures of several methods are told to be of one: the true one, else their names."""
     reference = planned.references.get(path)
     return key_of(path) if reference is None else reference.name
 
 
-def _rows(found: Comparison, bold: str, gap: str) -> list[list[str]]:
-    best = {metric.name: found.best(metric) for metric in found.metrics}
-    rows = []
-    for name, report in found.methods.items():
-        cells = []
-        for metric in found.metrics:
-            mean = report.mean(metric.name)
-            cell = gap if mean is None else shown(mean)
-            cells.append(bold.format(cell) if name in best[metric.name] else cell)
-        rows.append([name, *cells])
-    return rows
-
-
 def _markdown(found: Comparison) -> str:
-    arrows = {"lower": "↓", "higher": "↑"}
-    head = ["method", *(f"{metric.title} {arrows[metric.better]}" for metric in found.metrics)]
-    table = [head, ["---"] * len(head), *_rows(found, "**{}**", "-")]
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
     protocols = [f"- {metric.title}: {metric.protocol} ({metric.source})" for metric in found.metrics]
-    lines += ["", *protocols, "", _made_by(found)]
+    lines = [*markdown_table(tuple(found.methods), found.columns()), "", *protocols, "", _made_by(found)]
     return "\n".join(lines) + "\n"
 
 
 def _latex(found: Comparison) -> str:
-    arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
-    head = ["Method", *(f"{_tex(metric.title)} {arrows[metric.better]}" for metric in found.metrics)]
-    rows = [[_tex(row[0]), *row[1:]] for row in _rows(found, r"\textbf{{{}}}", "--")]
-    lines = [
-        f"% {_made_by(found)}",
-        *(f"% {metric.title}: {metric.protocol}" for metric in found.metrics),
-        rf"\begin{{tabular}}{{l{'r' * len(found.metrics)}}}",
-        r"\toprule",
-        " & ".join(head) + r" \\",
-        r"\midrule",
-        *(" & ".join(row) + r" \\" for row in rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
+    protocols = [f"% {metric.title}: {metric.protocol}" for metric in found.metrics]
+    lines = [f"% {_made_by(found)}", *protocols, *latex_table(tuple(found.methods), found.columns())]
     return "\n".join(lines) + "\n"
 
 
@@ -227,8 +197,3 @@ def _json(found: Comparison) -> str:
 def _made_by(found: Comparison) -> str:
     counts = {len(report.pictures) for report in found.methods.values()}
     return f"Means of {max(counts)} pictures, by aimanga {version('aimanga')}."
-
-
-def _tex(text: str) -> str:
-    escapes = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(escapes.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)

@@ -171,8 +171,7 @@ def plan_scores(
     """
     if output is not None:
         check_table(output)
-    metrics = tuple(dict.fromkeys(find_metric(name) for name in options.metrics))
-    missing = {metric.name: reason for metric in metrics if (reason := missing_weights(metric))}
+    metrics, missing = _asked(options)
     comparing = [metric.name for metric in metrics if metric.needs_reference]
     if comparing and options.reference is None:
         raise UsageError(f"{', '.join(comparing)}: compares with references; name their folder with --reference")
@@ -181,6 +180,27 @@ def plan_scores(
     sources = find(inputs, suffixes=READABLE_SUFFIXES, recursive=recursive)
     references = find_references(sources, options.reference) if comparing and options.reference else {}
     return ScorePlan(sources, references, metrics, missing, output, options)
+
+
+def plan_pairs(pairs: Mapping[Path, Path | None], options: ScoreOptions) -> ScorePlan:
+    """See that the metrics can run on pictures whose references are known.
+
+    Args:
+        pairs: Picture to reference; None where there is none, and then none of the metrics may compare.
+        options: How they are scored; its `reference` is not looked at.
+
+    Raises:
+        UsageError: A metric is not known.
+    """
+    metrics, missing = _asked(options)
+    references = {picture: reference for picture, reference in pairs.items() if reference is not None}
+    return ScorePlan(tuple(pairs), references, metrics, missing, None, options)
+
+
+def _asked(options: ScoreOptions) -> tuple[tuple[Metric, ...], dict[str, str]]:
+    """The metrics, each once, and why some of them cannot run."""
+    metrics = tuple(dict.fromkeys(find_metric(name) for name in options.metrics))
+    return metrics, {metric.name: reason for metric in metrics if (reason := missing_weights(metric))}
 
 
 def run_scores(

@@ -7,7 +7,7 @@ the same name.
 import sys
 from types import ModuleType
 
-from aimanga.upscale.files import UpscaleOptions, UpscalePlan, plan_upscale, run_plan, upscale_files
+from aimanga.upscale.files import UpscaleOptions, UpscalePlan, plan_upscale, run_plan, upscale_file, upscale_files
 from aimanga.upscale.image import load_engine, upscale
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "plan_upscale",
     "run_plan",
     "upscale",
+    "upscale_file",
     "upscale_files",
 ]
 

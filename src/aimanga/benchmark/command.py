@@ -1,0 +1,94 @@
+"""Other programs: started without a shell, watched, ended with all that they have started."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from aimanga.errors import AimangaError
+
+_LAST_LINES = 8
+_LAST_BYTES = 8192
+
+
+class ProgramError(AimangaError):
+    """Another program failed; the message has its last lines."""
+
+
+def filled(command: Sequence[str], values: Mapping[str, object]) -> list[str]:
+    """Put values for the placeholders of a command.
+
+    Other braces stay as they are. What a value has in it is not looked at again: a file may be called `{output}`.
+    """
+    return [_fill(part, values) for part in command]
+
+
+def _fill(part: str, values: Mapping[str, object]) -> str:
+    before, brace, rest = part.partition("{")
+    if not brace:
+        return part
+    for name, value in values.items():
+        if rest.startswith(f"{name}}}"):
+            return f"{before}{value}{_fill(rest[len(name) + 1 :], values)}"
+    return f"{before}{{{_fill(rest, values)}"
+
+
+def run_program(command: Sequence[str], folder: Path, log: Path, timeout: float | None) -> None:
+    """Run a program to its end.
+
+    Args:
+        command: The program and its arguments.
+        folder: Where it runs.
+        log: The file for all that it says; its folder exists.
+        timeout: So many seconds may it take; None for any number.
+
+    Raises:
+        ProgramError: It cannot be started, takes too long, or ends with another exit code than 0.
+    """
+    with log.open("wb") as said:
+        try:
+            process = subprocess.Popen(  # its own group: what it has started ends with it
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise ProgramError(f"{command[0]} cannot be started: {error.strerror}") from error
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            raise ProgramError(f"{command[0]} took more than {timeout:g} s; {_last_words(log)}") from error
+        finally:
+            _end(process)
+    if code:
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        raise ProgramError(f"{command[0]} {how}; {_last_words(log)}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a program that is still at work, with what it has started."""
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        with suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+        process.kill()
+    else:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _last_words(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+        text = file.read().decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return "it said nothing"
+    return f"it said last: {' | '.join(lines[-_LAST_LINES:])} (all of it: {log})"

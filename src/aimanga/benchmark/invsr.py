@@ -1,0 +1,152 @@
+"""Run InvSR on a folder, as a method of a benchmark: `python -m aimanga.benchmark.invsr INPUTS OUTPUTS`.
+
+InvSR (Z. Yue, K. Liao, C. C. Loy, "Arbitrary-steps Image Super-resolution via Diffusion Inversion", CVPR 2025,
+arXiv:2412.09013) is a program of its own, in its own environment, under a licence for non-commercial use: its users
+bring it. Here its checkout is found and checked, it is started with what it takes, and its results are looked through.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from aimanga.batch import find
+from aimanga.benchmark.crops import eight_bits
+from aimanga.errors import AimangaError, UsageError
+from aimanga.images import READABLE_SUFFIXES, Picture, read, write
+
+_PROGRAM = "inference_invsr.py"
+_FILES = (_PROGRAM, "sampler_invsr.py", "configs/sample-sd-turbo.yaml")
+_PREDICTOR = "noise_predictor_sd_turbo_v5.pth"
+# Where the library that InvSR loads Stable Diffusion with keeps what it has fetched.
+_TURBO = "models--stabilityai--sd-turbo"
+_CLONE = "git clone https://github.com/zsyOAOA/InvSR"
+# It is its own variant of diffusers that has this pipeline; nothing of it runs on a CPU.
+_CHECK = """
+import omegaconf, torch
+from diffusers import StableDiffusionInvEnhancePipeline
+assert torch.cuda.is_available(), "InvSR needs a CUDA GPU, and PyTorch sees none"
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run InvSR; returns the exit code: 0 all results are there, 1 some are not, 2 it cannot run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m aimanga.benchmark.invsr", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("inputs", type=Path, help="folder of pictures")
+    parser.add_argument("outputs", type=Path, help="folder for NAME.png of each")
+    parser.add_argument("--checkout", type=Path, help="InvSR's folder; else $INVSR, ./InvSR, or ~/InvSR")
+    parser.add_argument("--python", type=Path, help="the Python of its environment; else $INVSR_PYTHON, or its .venv")
+    parser.add_argument("--sd-path", type=Path, help="where Stable Diffusion Turbo is; else its folder weights")
+    parser.add_argument("--predictor", type=Path, help=f"its noise predictor; else weights/{_PREDICTOR}")
+    parser.add_argument("--steps", type=int, default=1, help="sampling steps, 1 to 5")
+    parser.add_argument("--chopping-size", type=int, help="side of the squares that pictures are cut into")
+    parser.add_argument("--color-fix", choices=("wavelet", "ycbcr"), help="as in the authors' own comparison: wavelet")
+    given = parser.parse_args(arguments)
+    try:
+        return _run(given)
+    except (AimangaError, OSError) as error:
+        sys.stderr.write(f"invsr: {error}\n")
+        return 2
+
+
+def _run(given: argparse.Namespace) -> int:
+    checkout = find_checkout(given.checkout)
+    python = _find_python(given.python, checkout)
+    weights = (given.sd_path or checkout / "weights").absolute()
+    predictor = (given.predictor or checkout / "weights" / _PREDICTOR).absolute()
+    if not 1 <= given.steps <= 5:
+        raise UsageError(f"--steps {given.steps}: InvSR has 1 to 5")
+    _check_weights(weights, predictor)
+    _check_environment(python, checkout)
+    pictures = find([given.inputs], suffixes=READABLE_SUFFIXES)
+    given.outputs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="aimanga-invsr-") as folder:
+        for picture in pictures:
+            _as_it_reads(picture, Path(folder))
+        command = [
+            str(python), _PROGRAM, "-i", folder, "-o", str(given.outputs.absolute()),
+            "--sd_path", str(weights), "--started_ckpt_path", str(predictor), "--num_steps", str(given.steps),
+        ]  # fmt: skip
+        if given.chopping_size is not None:
+            command += ["--chopping_size", str(given.chopping_size)]
+        if given.color_fix is not None:
+            command += ["--color_fix", given.color_fix]
+        code = subprocess.run(command, cwd=checkout, env=_offline(), check=False).returncode
+    missing = [picture.name for picture in pictures if not (given.outputs / f"{picture.stem}.png").is_file()]
+    if code:
+        sys.stderr.write(f"invsr: {_PROGRAM} ended with exit code {code}\n")
+    if missing:
+        sys.stderr.write(f"invsr: no result of {', '.join(missing)}\n")
+    return 1 if code or missing else 0
+
+
+def find_checkout(given: Path | None) -> Path:
+    """Find InvSR's folder.
+
+    Raises:
+        UsageError: There is none, or it lacks files; the message says what is missing, and how to get it.
+    """
+    named = given or (Path(os.environ["INVSR"]) if os.environ.get("INVSR") else None)
+    places = [named] if named else [Path("InvSR"), Path.home() / "InvSR"]
+    checkout = next((place for place in places if place.is_dir()), None)
+    if checkout is None:
+        raise UsageError(f"there is no InvSR in {' or '.join(map(str, places))}: {_CLONE}, or name it with --checkout")
+    missing = [name for name in _FILES if not (checkout / name).is_file()]
+    if missing:
+        raise UsageError(f"{checkout}: this is no checkout of InvSR: {', '.join(missing)} is missing ({_CLONE})")
+    return checkout.absolute()
+
+
+def _find_python(given: Path | None, checkout: Path) -> Path:
+    named = given or (Path(os.environ["INVSR_PYTHON"]) if os.environ.get("INVSR_PYTHON") else None)
+    python = named or checkout / ".venv" / "bin" / "python"
+    if not python.is_file():
+        raise UsageError(f"{python}: there is no such Python; name that of InvSR's environment with --python")
+    return python.absolute()  # not resolved: an environment's Python is a link that has to stay one
+
+
+def _check_weights(weights: Path, predictor: Path) -> None:
+    problems = []
+    if not predictor.is_file():
+        problems.append(
+            f"{predictor}: the noise predictor is missing; fetch {_PREDICTOR} from https://huggingface.co/OAOA/InvSR"
+        )
+    if not (weights / _TURBO).is_dir():
+        problems.append(
+            f"{weights / _TURBO}: Stable Diffusion Turbo is missing; in InvSR's environment: "
+            f"huggingface-cli download stabilityai/sd-turbo --cache-dir {weights}"
+        )
+    if problems:
+        raise UsageError("; ".join(problems))
+
+
+def _check_environment(python: Path, checkout: Path) -> None:
+    """See that InvSR can start, before pictures are prepared for it."""
+    said = subprocess.run(
+        [python, "-c", _CHECK], cwd=checkout, env=_offline(), capture_output=True, text=True, check=False
+    )
+    if said.returncode:
+        last = (said.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise UsageError(f"{python}: InvSR cannot run in this environment: {last}")
+
+
+def _offline() -> dict[str, str]:
+    """The environment, in which the libraries of InvSR fetch nothing that is not here."""
+    return {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+def _as_it_reads(picture: Path, folder: Path) -> None:
+    """Write a picture as InvSR reads any: PNG, RGB, 8 bits, right side up."""
+    target = folder / f"{picture.stem}.png"
+    if target.exists():
+        raise UsageError(f"{picture}: another picture is called {picture.stem}, too, and would have the same result")
+    write(Picture(eight_bits(read(picture).pixels)), target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""What makes pictures larger: networks, kernels, other programs."""
+
+import hashlib
+import shutil
+import sys
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+from aimanga import weights
+from aimanga.atomic import replacing
+from aimanga.batch import Tick
+from aimanga.benchmark.command import ProgramError, filled, run_program
+from aimanga.benchmark.recipe import ModelMethod, Program, Resampling
+from aimanga.degrade.resize import resize as resize_lanczos
+from aimanga.errors import AimangaError, PictureError
+from aimanga.images import PictureFile, read, write
+from aimanga.tensors import from_array, resize, to_array
+from aimanga.upscale import UpscaleOptions, load_engine, upscale_file
+
+Maker = ModelMethod | Resampling | Program
+"""A method that makes pictures."""
+
+
+def fingerprint(method: Maker) -> str:
+    """All that the results of a method depend on, but for the pictures: where it differs they are made anew.
+
+    Raises:
+        AimangaError: A model cannot be loaded, or a file is missing.
+    """
+    if isinstance(method, ModelMethod):
+        engine = load_engine(method.model, method.device, method.precision)
+        parts = [version("aimanga"), engine.model.sha256, engine.precision, engine.device.type, method.strength]
+    elif isinstance(method, Resampling):
+        parts = [version("aimanga"), method.resample]
+    else:
+        files = [weights.sha256_of(Path(path)) for path in method.depends]
+        parts = [method.command, files]
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def describe(method: Maker) -> str:
+    """What a method is, in words."""
+    if isinstance(method, ModelMethod):
+        engine = load_engine(method.model, method.device, method.precision)
+        known = engine.model
+        parts = [f"{Path(known.name).name}, {engine.precision} on {engine.device.type}, SHA-256 {known.sha256[:12]}"]
+        parts += [] if method.strength == 1 else [f"strength {method.strength:g}"]
+        parts += [known.license] if known.license else []
+        return ", ".join(parts)
+    if isinstance(method, Resampling):
+        return {"bicubic": "bicubic, as MATLAB's imresize", "lanczos": "Lanczos, three lobes"}[method.resample]
+    return f"the program {' '.join(method.command)}"
+
+
+def problem_of(method: Maker) -> str | None:
+    """Why a method cannot run, as far as that can be known before the work; None for no reason."""
+    if isinstance(method, ModelMethod):
+        try:
+            load_engine(method.model, method.device, method.precision)
+        except AimangaError as error:
+            return f"{method.name}: {error}"
+    elif isinstance(method, Program):
+        folder = Path(method.folder).expanduser()
+        program = filled(method.command[:1], {"python": sys.executable})[0]
+        if not folder.is_dir():
+            return f"{method.name}: there is no folder {folder} to run in"
+        # As the operating system will look for it: a path is relative to the folder in which it runs.
+        local = "/" in program or "\\" in program
+        if shutil.which(str(folder / program) if local else program) is None:
+            return f"{method.name}: there is no program {program}"
+        missing = [path for path in method.depends if not Path(path).is_file()]
+        if missing:
+            return f"{method.name}: there is no file {', '.join(missing)} on which it depends"
+    return None
+
+
+def make(
+    method: Maker, source: Path, target: Path, scale: int, log: Path, work: Path, tick: Tick = lambda share: None
+) -> None:
+    """Make a picture larger.
+
+    Args:
+        method: How.
+        source: The picture.
+        target: The result, a `.png` file; its folder exists. It is written whole or not at all.
+        scale: The factor.
+        log: The file for what another program says; its folder exists.
+        work: The folder that another program writes into; it exists.
+        tick: Told the share of the work that is done.
+
+    Raises:
+        AimangaError: It fails.
+        PictureError: What it makes is no picture, or has another size.
+    """
+    if isinstance(method, ModelMethod):
+        options = UpscaleOptions(
+            method.model, scale, strength=method.strength, device=method.device, precision=method.precision
+        )
+        upscale_file(source, target, tick, options=options)
+    elif isinstance(method, Resampling):
+        _resample(method, source, target, scale)
+    else:
+        made = work / f"{target.stem}.png"
+        values = {"input": source.absolute(), "output": made.absolute(), "scale": scale, "python": sys.executable}
+        run_program(filled(method.command, values), Path(method.folder).expanduser(), log.absolute(), method.timeout)
+        if not made.is_file():
+            raise ProgramError(f"{method.command[0]} ended well, and has written no {{output}} (see {log})")
+        check_result(made, source, scale)
+        with replacing(target) as part:
+            shutil.copyfile(made, part)
+        made.unlink()
+
+
+def warm_up(method: Maker) -> None:
+    """Let the first picture take no longer than the others: a network is loaded, and has run once."""
+    if isinstance(method, ModelMethod):
+        _warm_up(method.model, method.device, method.precision)
+
+
+@lru_cache(maxsize=1)
+def _warm_up(model: str, device: str, precision: str) -> None:
+    load_engine(model, device, precision).seconds_per_pixel()
+
+
+def check_result(made: Path, source: Path, scale: int) -> None:
+    """See that a program has made a whole picture of the size that it should have.
+
+    Raises:
+        PictureError: It has not; the message says what was expected, and what was found.
+    """
+    before, after = PictureFile(source).header, read(made)
+    expected = before.width * scale, before.height * scale
+    if (after.width, after.height) != expected:
+        raise PictureError(
+            f"{source.name}: a result of {expected[0]} x {expected[1]} was expected, and it is "
+            f"{after.width} x {after.height}"
+        )
+
+
+def _resample(method: Resampling, source: Path, target: Path, scale: int) -> None:
+    picture = read(source)
+    x = from_array(picture.pixels)
+    size = picture.height * scale, picture.width * scale
+    enlarged = resize(x, *size) if method.resample == "bicubic" else resize_lanczos(x, *size, "lanczos")
+    pixels = to_array(enlarged, picture.pixels.dtype)
+    write(replace(picture, pixels=pixels, alpha=None), target)  # no metric looks at alpha

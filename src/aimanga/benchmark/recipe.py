@@ -1,0 +1,252 @@
+"""Recipes of benchmarks: which methods, on which pictures, by which metrics."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from aimanga.batch import printable
+from aimanga.config import Config, Key, key_lines, load, place, read_toml, shipped_path
+from aimanga.errors import UsageError
+
+SHIPPED = ("factsheet", "models")
+"""The recipes that come with the package: `benchmark-NAME.toml`."""
+
+PLACEHOLDERS = ("input", "output", "input_folder", "output_folder", "scale", "python")
+"""What a command may have in braces."""
+
+
+def _fit_for_a_folder(name: str) -> str:
+    if not name.strip(" .") or set(name) & set('/\\:*?"<>|') or printable(name) != name:
+        raise ValueError('folders are called after it: no / \\ : * ? " < > | are in it, and more than dots')
+    return name
+
+
+Name = Annotated[str, AfterValidator(_fit_for_a_folder)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class ModelMethod(Config):
+    """A network."""
+
+    name: Name
+    """What it is called in the tables."""
+    model: str
+    """A name of the catalogue, or a weight file."""
+    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """0: a plain bicubic upscale, 1: all that the network makes of it."""
+    precision: str = "auto"
+    """auto, fp32, bf16 or fp16."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+
+
+class Resampling(Config):
+    """A fixed kernel, what the others have to beat."""
+
+    name: Name
+    """What it is called in the tables."""
+    resample: Literal["bicubic", "lanczos"]
+    """bicubic as MATLAB's `imresize` has it, or Lanczos with three lobes."""
+
+
+class MadeElsewhere(Config):
+    """Results that are there already."""
+
+    name: Name
+    """What it is called in the tables."""
+    results: str
+    """Their folder; `{set}` in it stands for the name of the set. A result begins with the name of its picture."""
+
+
+class Program(Config):
+    """Any other program, in its own environment."""
+
+    name: Name
+    """What it is called in the tables."""
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The program and its arguments; no shell sees them. {input} and {output} stand for a picture and its result;
+    {input_folder} and {output_folder} instead for folders of all, for programs that take long to start; {scale} for the
+    factor, {python} for the Python that runs this."""
+    folder: str = "."
+    """Where it runs."""
+    timeout: Annotated[float, Field(gt=0)] | None = None
+    """So many seconds may a call take; left out, any number."""
+    depends: tuple[str, ...] = ()
+    """Files on which its results depend, its weights say: where one changes, they are made again."""
+
+    @property
+    def in_folders(self) -> bool:
+        """Whether one call makes all pictures of a set."""
+        return any("{input_folder}" in part for part in self.command)
+
+
+class FolderSet(Config):
+    """A test set that is there: RealSR, DIV2K, pairs such as Set5, one of `aimanga testset`, or a plain folder."""
+
+    name: Name
+    """What it is called in the tables."""
+    folder: str
+    """Its folder."""
+    scale: Annotated[int, Field(ge=1, le=16)] = 4
+    """The factor; of a set with several the one to take."""
+
+
+class BuiltSet(Config):
+    """A test set that is made from good pictures, as `aimanga testset build` does."""
+
+    name: Name
+    """What it is called in the tables."""
+    categories: str
+    """A folder with a folder of pictures for each category."""
+    count: Count = 125
+    """Pictures in all."""
+    recipe: str = "aimanga"
+    """How they are degraded: the name of a recipe or a TOML file."""
+    crop: Count | None = None
+    """Side of a random square of each; left out, whole pictures."""
+    seed: int = 0
+    """All draws follow from it."""
+
+
+class Figure(Config):
+    """A row of crops for a paper."""
+
+    set: str
+    """The set."""
+    picture: str
+    """The picture of it."""
+    box: tuple[int, int, int, int] | None = None
+    """Left, top, width and height in pixels of the results; left out, where the methods differ most."""
+    metrics: tuple[str, ...] = ()
+    """Scores that stand below each crop."""
+
+
+_KINDS = ("model", "resample", "results", "command")
+_SETS = ("folder", "categories")
+
+
+def _kind_of(value: object, kinds: Iterable[str]) -> str | None:
+    has = value.__contains__ if isinstance(value, Mapping) else (lambda name: hasattr(value, name))
+    return next((f"<{kind}>" for kind in kinds if has(kind)), None)
+
+
+AnyMethod = Annotated[
+    Annotated[ModelMethod, Tag("<model>")]
+    | Annotated[Resampling, Tag("<resample>")]
+    | Annotated[MadeElsewhere, Tag("<results>")]
+    | Annotated[Program, Tag("<command>")],
+    Discriminator(
+        lambda value: _kind_of(value, _KINDS),
+        custom_error_type="kind",
+        custom_error_message=f"a method has one of {', '.join(_KINDS)}",
+    ),
+]
+AnySet = Annotated[
+    Annotated[FolderSet, Tag("<folder>")] | Annotated[BuiltSet, Tag("<categories>")],
+    Discriminator(
+        lambda value: _kind_of(value, _SETS),
+        custom_error_type="kind",
+        custom_error_message=f"a set has one of {', '.join(_SETS)}",
+    ),
+]
+
+
+class BenchmarkRecipe(Config):
+    """A benchmark. Paths are relative to the current folder."""
+
+    title: str = "Benchmark"
+    """The title of the report."""
+    description: str = ""
+    """What is compared, and why."""
+    metrics: tuple[str, ...] = ()
+    """Names of metrics; left out, all whose weights are here. Those that need true pictures are left out for sets
+    without them."""
+    baseline: str = ""
+    """The method that the others are tested against; left out, the first."""
+    page_pictures: Annotated[int, Field(ge=0)] = 40
+    """So many pictures can be looked at in the report, which has them in itself: the best and worst ones first."""
+    methods: Annotated[tuple[AnyMethod, ...], Field(min_length=1)]
+    """What is compared."""
+    sets: Annotated[tuple[AnySet, ...], Field(min_length=1)]
+    """The pictures."""
+    figures: tuple[Figure, ...] = ()
+    """For a paper."""
+
+
+def recipe_path(recipe: str | Path) -> Path:
+    """The file of a recipe: the name of one that is shipped, or a file."""
+    return shipped_path("benchmark", str(recipe)) if str(recipe) in SHIPPED else Path(recipe)
+
+
+def load_recipe(recipe: str | Path, methods: Sequence[str] = ()) -> BenchmarkRecipe:
+    """Read a recipe.
+
+    Args:
+        recipe: The name of one of `SHIPPED`, or a TOML file.
+        methods: Only these of its methods; empty for all.
+
+    Raises:
+        UsageError: The file is missing or no recipe; the message names all that is wrong, and the lines.
+    """
+    path = recipe_path(recipe)
+    if not path.exists() and not path.suffix:
+        raise UsageError(f"{recipe}: no such file, and the recipes that come with aimanga are {', '.join(SHIPPED)}")
+    found = load(BenchmarkRecipe, path)
+    problems = _contradictions(found, key_lines(read_toml(path)[0]))
+    if problems:
+        raise UsageError(f"{path}: {'; '.join(problems)}")
+    if not methods:
+        return found
+    known = [method.name for method in found.methods]
+    missing = [name for name in methods if name not in known]
+    if missing:
+        raise UsageError(f"--methods {', '.join(missing)}: {path} has {', '.join(known)}")
+    kept = [method.model_dump(exclude_unset=True) for method in found.methods if method.name in methods]
+    baseline = found.baseline if found.baseline in methods else ""
+    return BenchmarkRecipe.model_validate(
+        found.model_dump(exclude_unset=True) | {"methods": kept, "baseline": baseline}
+    )
+
+
+def _contradictions(recipe: BenchmarkRecipe, lines: Mapping[Key, int]) -> list[str]:
+    """What does not go together in a recipe whose every value is possible."""
+    problems = []
+
+    def complain(key: Key, what: str) -> None:
+        problems.append(f"{place(key, lines)}: {what}")
+
+    for kind, names in (("methods", recipe.methods), ("sets", recipe.sets)):
+        seen: set[str] = set()
+        for number, entry in enumerate(names):
+            # Their folders may lie where A is a.
+            if entry.name.casefold() in seen:
+                complain((kind, number, "name"), f"another one is called {entry.name}, too")
+            seen.add(entry.name.casefold())
+            if entry.name in ("LR", "HR"):
+                complain((kind, number, "name"), f"{entry.name} is what the pictures themselves are called")
+    for number, method in enumerate(recipe.methods):
+        if isinstance(method, Program):
+            for problem in _command_problems(method):
+                complain(("methods", number, "command"), problem)
+    methods = {method.name for method in recipe.methods}
+    if recipe.baseline and recipe.baseline not in methods:
+        complain(("baseline",), f"there is no method {recipe.baseline}")
+    sets = {entry.name for entry in recipe.sets}
+    for number, figure in enumerate(recipe.figures):
+        if figure.set not in sets:
+            complain(("figures", number, "set"), f"there is no set {figure.set}")
+        if figure.box is not None and (min(figure.box) < 0 or min(figure.box[2:]) < 1):
+            complain(("figures", number, "box"), "left, top, width, height: from 0, and at least 1 large")
+    return problems
+
+
+def _command_problems(method: Program) -> list[str]:
+    text = "\n".join(method.command)
+    pairs = [("{input}", "{output}"), ("{input_folder}", "{output_folder}")]
+    complete = [all(name in text for name in pair) for pair in pairs]
+    partly = [any(name in text for name in pair) for pair in pairs]
+    if complete != partly or sum(complete) != 1:
+        return ["it has {input} and {output}, or {input_folder} and {output_folder}"]
+    return []

@@ -1,0 +1,145 @@
+"""What the page of a benchmark shows: all scores, and the pictures that tell most."""
+
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+
+import pyvips
+
+from aimanga.benchmark.crops import all_pictures, cut, part_that_differs
+from aimanga.benchmark.findings import Findings, input_hashes, protocols, set_in_words, versions
+from aimanga.benchmark.page import Mean, Measure, Page, PageCase, PageSet, Shown
+from aimanga.benchmark.results import SetResult
+from aimanga.config import to_toml
+from aimanga.evaluate import Case
+from aimanga.images import Samples
+
+# Larger pictures are shown in part: a page of forty with five methods each has about 30 MB.
+_LARGEST = 640
+_EXTREMES = 3
+
+
+def page_of(findings: Findings) -> Page:
+    """Gather what the page shows."""
+    planned = findings.planned
+    rooms = _rooms({name: len(found.common) for name, found in findings.sets.items()}, planned.recipe.page_pictures)
+    texts = {
+        "Command": planned.command,
+        "Recipe": to_toml(planned.recipe),
+        "Protocols": "\n".join(f"{title}: {protocol}" for title, protocol in protocols(findings).items()),
+        "Versions": "\n".join(f"{name} {version}" for name, version in versions().items()),
+        "SHA-256 of the inputs": "\n".join(
+            f"{digest}  {name}/{case}"
+            for name, found in findings.sets.items()
+            for case, digest in input_hashes(found).items()
+        ),
+    }
+    return Page(
+        planned.recipe.title,
+        planned.recipe.description.strip(),
+        findings.words,
+        planned.baseline,
+        [_page_set(found, rooms[name], planned.sets[name].scale) for name, found in findings.sets.items()],
+        findings.failures,
+        {title: text for title, text in texts.items() if text},
+    )
+
+
+def _rooms(pictures: Mapping[str, int], room: int) -> dict[str, int]:
+    """How many pictures of each set are shown: as many of each; what one does not need the others have."""
+    shares = dict.fromkeys(pictures, 0)
+    for _ in range(min(room, sum(pictures.values()))):
+        smallest = min((name for name in shares if shares[name] < pictures[name]), key=shares.__getitem__)
+        shares[smallest] += 1
+    return shares
+
+
+def _page_set(found: SetResult, room: int, scale: int) -> PageSet:
+    shown = set(_telling(found, room))
+    measures = [
+        Measure(metric.name, metric.title, metric.better, 3, f"{metric.protocol} ({metric.source})")
+        for metric in found.measured
+    ]
+    means = {name: dict(_means(found, name)) for name in found.methods}
+    if any("seconds" in values for values in means.values()):
+        about = "Seconds a megapixel of the result; files read and written, models loaded before."
+        measures.append(Measure("seconds", "s/MP", "lower", 2, about))
+    if any("memory" in values for values in means.values()):
+        measures.append(Measure("memory", "MiB", "lower", 0, "The most memory that the program had in use."))
+    cases = []
+    for name, case in found.cases.items():
+        scores = {
+            method: result.scores[name].values for method, result in found.methods.items() if name in result.scores
+        }
+        picture = _shown(found, case, scale) if name in shown else None
+        cases.append(PageCase(name, case.category, scores, dict(_problems(found, name)), picture))
+    return PageSet(found.name, f"{set_in_words(found)}.", measures, means, cases)
+
+
+def _means(found: SetResult, method: str) -> Iterator[tuple[str, Mean]]:
+    best = {column.title: column.best() for column in found.columns()}
+    for metric in found.measured:
+        mean, interval = found.mean(method, metric.name), found.interval(method, metric.name)
+        if mean is not None:
+            yield (
+                metric.name,
+                Mean(
+                    mean,
+                    len(found.values(method, metric.name)),
+                    None if interval is None else interval.low,
+                    None if interval is None else interval.high,
+                    method in best[metric.title],
+                    found.significance.get((method, metric.name)),
+                ),
+            )
+    result = found.methods[method]
+    for name, title, value in (
+        ("seconds", "s/MP", result.seconds_per_megapixel),
+        ("memory", "MiB", None if result.memory is None else result.memory / 2**20),
+    ):
+        if value is not None:
+            yield name, Mean(value, len(result.costs), best=method in best[title])
+
+
+def _problems(found: SetResult, case: str) -> Iterator[tuple[str, str]]:
+    for method, result in found.methods.items():
+        scores = result.scores.get(case)
+        told = [result.problems[case]] if case in result.problems else []
+        if scores is not None:
+            told += [*([scores.error] if scores.error else []), *scores.problems.values()]
+        if told:
+            yield method, "; ".join(told)
+
+
+def _telling(found: SetResult, room: int) -> list[str]:
+    """The pictures to show: in turn the best and the worst ones of each method by each metric, then any."""
+    ranks = []
+    for method in found.methods:
+        for metric in found.measured:
+            values = found.values(method, metric.name)
+            ordered = sorted(values, key=values.__getitem__, reverse=metric.better == "higher")
+            ranks += [ordered[:_EXTREMES], ordered[::-1][:_EXTREMES]]
+    by_turns = [name for names in zip_longest(*ranks) for name in names if name is not None]
+    return list(dict.fromkeys([*by_turns, *found.common]))[:room]
+
+
+def _shown(found: SetResult, case: Case, scale: int) -> Shown:
+    results = {name: method.files[case.name] for name, method in found.methods.items() if case.name in method.files}
+    pictures = all_pictures(case, results)
+    height, width = pictures[next(iter(results))].shape[:2]
+    box = part_that_differs([pictures[name] for name in results], _LARGEST, _LARGEST, scale)
+    part = ""
+    if (box.width, box.height) != (width, height):
+        part = (
+            f"{box.width} x {box.height} of {width} x {height} pixels, from {box.left}, {box.top}: "
+            "where the methods differ most"
+        )
+    return Shown(
+        {name: _encoded(pixels) for name, pixels in cut(pictures, box, scale).items()}, box.width, box.height, part
+    )
+
+
+def _encoded(pixels: Samples) -> bytes:
+    """A JPEG file of which the eye sees no damage: colours in full resolution."""
+    image = pyvips.Image.new_from_array(pixels, interpretation="srgb")
+    encoded: bytes = image.jpegsave_buffer(Q=92, subsample_mode="off", keep="none")
+    return encoded

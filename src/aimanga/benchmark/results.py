@@ -1,0 +1,166 @@
+"""What a benchmark has found: scores and costs of all methods on a set, over the pictures that all have made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+
+from aimanga.benchmark.making import Cost
+from aimanga.evaluate import Case, PictureCases, PictureScores
+from aimanga.evaluate.columns import Column
+from aimanga.evaluate.statistics import Interval, holm, mean_interval, paired_p
+from aimanga.metrics import Metric
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """A method on a set.
+
+    Attributes:
+        files: Results, by the names of the pictures.
+        problems: Why a picture has none, by its name.
+        costs: By the names of the pictures; empty for results that were made elsewhere.
+        scores: By the names of the pictures.
+    """
+
+    files: Mapping[str, Path]
+    problems: Mapping[str, str]
+    costs: Mapping[str, Cost]
+    scores: Mapping[str, PictureScores]
+
+    @property
+    def seconds_per_megapixel(self) -> float | None:
+        """Over all results whose time was seen, of the result's megapixels."""
+        timed = [cost for cost in self.costs.values() if cost.seconds is not None]
+        return sum(cost.seconds or 0 for cost in timed) / sum(cost.megapixels for cost in timed) if timed else None
+
+    @property
+    def memory(self) -> int | None:
+        """The most memory that a picture took, in bytes."""
+        return max((cost.memory for cost in self.costs.values() if cost.memory is not None), default=None)
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """All methods on a set.
+
+    Attributes:
+        name: The name of the set.
+        source: How it lies on the disk.
+        metrics: By what it was measured, those without weights among them.
+        missing: Why a metric could not run, by its name.
+        baseline: The method that the others are compared with.
+        methods: By name, in order.
+    """
+
+    name: str
+    source: PictureCases
+    metrics: tuple[Metric, ...]
+    missing: Mapping[str, str]
+    baseline: str
+    methods: Mapping[str, MethodResult]
+
+    @property
+    def cases(self) -> Mapping[str, Case]:
+        """The pictures, by name."""
+        return {case.name: case for case in self.source.cases}
+
+    @cached_property
+    def common(self) -> tuple[str, ...]:
+        """The pictures over which means are taken: those that every method has made, but for methods that have none."""
+        able = [set(method.files) for method in self.methods.values() if method.files]
+        return tuple(name for name in self.cases if able and all(name in files for files in able))
+
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """The metrics that could run."""
+        return tuple(metric for metric in self.metrics if metric.name not in self.missing)
+
+    def values(self, method: str, metric: str, names: Sequence[str] | None = None) -> dict[str, float]:
+        """The scores of a method by picture, of those of `names` that have one; without names the common ones."""
+        scores = self.methods[method].scores
+        values = {name: scores[name].values.get(metric) for name in names or self.common if name in scores}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def mean(self, method: str, metric: str) -> float | None:
+        """The mean of a method."""
+        values = self.values(method, metric)
+        return fmean(values.values()) if values else None
+
+    def interval(self, method: str, metric: str) -> Interval | None:
+        """Where the mean over all pictures of the kind lies."""
+        return mean_interval(tuple(self.values(method, metric).values()))
+
+    @cached_property
+    def significance(self) -> Mapping[tuple[str, str], float]:
+        """By method and metric how probable it is that it differs so much from the baseline by chance.
+
+        All comparisons on the set are corrected for their number.
+        """
+        found = {}
+        for method in self.methods:
+            for metric in self.measured:
+                mine, theirs = (self.values(name, metric.name) for name in (method, self.baseline))
+                both = [name for name in mine if name in theirs]
+                p = paired_p([mine[name] for name in both], [theirs[name] for name in both])
+                if method != self.baseline and p is not None:
+                    found[method, metric.name] = p
+        return holm(found)
+
+    def columns(self) -> list[Column]:
+        """All measures of the set for a table: metrics, and what the methods cost."""
+        columns = []
+        for metric in self.measured:
+            means = {name: mean for name in self.methods if (mean := self.mean(name, metric.name)) is not None}
+            marks = {name: "*" for name in means if self.significance.get((name, metric.name), 1) < SIGNIFICANT}
+            columns.append(Column(metric.title, metric.better, means, 3, marks))
+        seconds = {
+            name: seconds
+            for name, method in self.methods.items()
+            if (seconds := method.seconds_per_megapixel) is not None
+        }
+        memory = {name: used / 2**20 for name, method in self.methods.items() if (used := method.memory) is not None}
+        if seconds:
+            columns.append(Column("s/MP", "lower", seconds, 2))
+        if memory:
+            columns.append(Column("MiB", "lower", memory, 0))
+        return columns
+
+    @property
+    def failures(self) -> list[str]:
+        """All that went wrong, a line each."""
+        lines = [f"{self.name}: {reason}" for reason in self.missing.values()]
+        for name, method in self.methods.items():
+            lines += [f"{self.name}, {name}, {case}: {problem}" for case, problem in method.problems.items()]
+            for case, scores in method.scores.items():
+                lines += [f"{self.name}, {name}, {case}: {scores.error}"] if scores.error else []
+                lines += [f"{self.name}, {name}, {case}: {problem}" for problem in scores.problems.values()]
+        return lines
+
+
+@dataclass(frozen=True)
+class BenchmarkReport:
+    """The result of a benchmark.
+
+    Attributes:
+        sets: By name, in order.
+        written: Tables, page and figures.
+        seconds: How long it took.
+    """
+
+    sets: Mapping[str, SetResult]
+    written: tuple[Path, ...]
+    seconds: float
+
+    @property
+    def failures(self) -> list[str]:
+        """All that went wrong, a line each."""
+        return [line for found in self.sets.values() for line in found.failures]
+
+    @property
+    def exit_code(self) -> int:
+        """0: every method has every score on every picture; 1: something is missing, and said."""
+        return 1 if self.failures else 0

@@ -1,0 +1,59 @@
+"""`aimanga benchmark`: methods against one another, with a report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aimanga.cli.console import counted, duration, say, say_table
+
+
+def benchmark(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="factsheet, models, or a TOML file.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for all of it.", show_default=False)],
+    methods: Annotated[
+        str, typer.Option("--methods", help="Only these, with commas between them.", show_default="all")
+    ] = "",
+    device: Annotated[str, typer.Option(help="Where metrics run: auto, cpu, cuda or cuda:N.")] = "auto",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes for the scores.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Run methods on test sets, score what they make, and compare them: tables, a page, figures for a paper.
+
+    A method is a model, a kernel, a folder of results, or any other program. What is there already and would be the
+    same is not made again: after an interruption the same command goes on.
+    """
+    import shlex
+
+    from rich.console import Console
+
+    from aimanga.batch import ProgressDisplay, printable
+    from aimanga.benchmark import load_recipe, plan_benchmark, run_benchmark
+
+    console = Console()
+    command = f"aimanga benchmark {shlex.quote(recipe)} -o {shlex.quote(str(output))}"
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    command += f" --methods {shlex.quote(methods)}" if names else ""
+    with console.status("looking at methods and pictures"):
+        plan = plan_benchmark(load_recipe(recipe, names), output, device=device, command=command)
+    for name, entry in plan.sets.items():
+        say(console, f"{name}: {counted(entry.pictures, 'picture')}, x{entry.scale}, {', '.join(entry.metrics)}")
+    say(console, f"methods: {', '.join(method.name for method in plan.recipe.methods)}")
+    if dry_run:
+        return
+    # Every picture is made and scored.
+    with ProgressDisplay(console, {}, 2 * plan.results, lines={"failed"}) as display:
+        report = run_benchmark(plan, jobs=jobs, watcher=display, told=lambda what: say(console, what))
+    for name, found in report.sets.items():
+        say(console, "")
+        say(console, f"{name} ({counted(len(found.common), 'picture')})")
+        say_table(console, tuple(found.methods), found.columns())
+    say(console, "")
+    for line in report.failures:
+        say(console, printable(line))
+    for path in report.written:
+        say(console, f"written   {path}")
+    say(console, f"in {duration(report.seconds)}")
+    raise typer.Exit(report.exit_code)

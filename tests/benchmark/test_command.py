@@ -1,0 +1,65 @@
+import os
+import sys
+import time
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aimanga.benchmark.command import ProgramError, filled, run_program
+
+
+def run(tmp_path, code, timeout=None):
+    run_program([sys.executable, "-c", code], tmp_path, tmp_path / "log", timeout)
+
+
+def test_placeholders_are_filled_and_other_braces_stay():
+    values = {"input": "a{output}b", "output": "o"}
+    assert filled(["x", "-i={input}", "{output}{output}", "{a} {", "{inputs}"], values) == [
+        "x", "-i=a{output}b", "oo", "{a} {", "{inputs}",
+    ]  # fmt: skip
+
+
+@given(st.text(), st.text())
+def test_what_a_value_has_in_it_is_not_looked_at(before, value):
+    part = before.replace("{", "")
+    assert filled([f"{part}{{x}}"], {"x": value}) == [part + value]
+
+
+def test_it_runs_in_its_folder_and_says_into_its_log(tmp_path):
+    run(tmp_path, "import os; print(os.getcwd())")
+    assert (tmp_path / "log").read_text().strip() == os.path.realpath(tmp_path)
+
+
+def test_a_crash_is_told_with_its_last_lines(tmp_path):
+    code = "print(*range(100), sep='\\n'); raise SystemExit('no CUDA here')"
+    with pytest.raises(ProgramError) as caught:
+        run(tmp_path, code)
+    assert (
+        f"ended with exit code 1; it said last: 93 | 94 | 95 | 96 | 97 | 98 | 99 | no CUDA here (all of it: {tmp_path}"
+        in str(caught.value)
+    )
+
+
+def test_a_killed_program_is_told_by_its_signal(tmp_path):
+    with pytest.raises(ProgramError, match="was ended by SIGKILL; it said nothing"):
+        run(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+
+
+def test_what_takes_too_long_is_ended_with_its_children(tmp_path):
+    child = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)  # mark-of-this'])"
+    )
+    begin = time.monotonic()
+    with pytest.raises(ProgramError, match="took more than 1 s"):
+        run(tmp_path, child, timeout=1)
+    assert time.monotonic() - begin < 20
+    time.sleep(0.1)
+    mine = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+    assert not [p for p in mine if any("mark-of-this" in part for part in p.cmdline())]
+
+
+def test_a_missing_program_is_told(tmp_path):
+    with pytest.raises(ProgramError, match="no-such-program cannot be started"):
+        run_program(["no-such-program"], tmp_path, tmp_path / "log", None)
