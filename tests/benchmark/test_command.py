@@ -1,6 +1,8 @@
 import os
+import signal
 import sys
 import time
+from threading import Timer
 
 import psutil
 import pytest
@@ -58,6 +60,15 @@ def test_what_takes_too_long_is_ended_with_its_children(tmp_path):
     time.sleep(0.1)
     mine = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
     assert not [p for p in mine if any("mark-of-this" in part for part in p.cmdline())]
+
+
+def test_ctrl_c_ends_it(tmp_path):
+    Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, "import time; time.sleep(60)  # mark-of-that")
+    assert not [
+        p for p in psutil.Process().children() if p.is_running() and any("mark-of-that" in part for part in p.cmdline())
+    ]
 
 
 def test_a_missing_program_is_told(tmp_path):

@@ -12,7 +12,7 @@ def test_help_imports_nothing_heavy():
     for arguments in (
         ["--help"], ["upscale", "--help"], ["models", "--help"], ["models", "blend", "--help"], ["weights", "--help"],
         ["export", "--help"], ["score", "--help"], ["curate", "--help"], ["train", "--help"],
-        ["testset", "build", "--help"], ["evaluate", "--help"], ["metrics", "--help"],
+        ["testset", "build", "--help"], ["evaluate", "--help"], ["benchmark", "--help"], ["metrics", "--help"],
         ["degrade", "--help"], ["degrade", "pairs", "--help"], ["degrade", "fit", "--help"],
         ["--version"],
     ):  # fmt: skip

@@ -67,7 +67,7 @@ def test_onnx_takes_every_size_and_gives_the_same(tmp_path, name):
 @pytest.mark.slow
 def test_the_real_weights_as_onnx_on_real_pictures(tmp_path, shared_data):
     pytest.importorskip("onnxruntime", reason="ONNX needs the extra `export`")
-    model = load_model("realesrgan-x4plus")
+    model = load_model("realesrgan-x4plus-anime")
     session = onnx_session(export(model, tmp_path / "a.onnx", PRESETS["aimanga"]).path)
     for path in sorted((shared_data / "realsrset").glob("*.png"))[:3]:
         x = from_array(read(path).pixels[-40:, -52:, :3])

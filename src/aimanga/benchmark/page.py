@@ -1,9 +1,13 @@
 """The report of a benchmark: one HTML file with tables, plots, and all methods side by side on every picture."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+from aimanga.atomic import replacing
+from aimanga.pages import data_uri, embedded_json, template
 
 
 @dataclass(frozen=True)
@@ -132,4 +136,58 @@ def write_page(content: Page, path: Path) -> None:
         content: What it tells.
         path: The file; a former one is replaced. The same content gives the same bytes.
     """
-    path.write_text(content.title)
+    head, tail = template(Path(__file__).parent, "page")
+    data = {
+        "title": content.title,
+        "description": content.description,
+        "methods": dict(content.methods),
+        "baseline": content.baseline,
+        "sets": [_set_data(entry) for entry in content.sets],
+        "notices": list(content.notices),
+        "repeat": dict(content.repeat),
+    }
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(head)
+        file.write(embedded_json(data))
+        file.write(tail)
+
+
+def _set_data(content: PageSet) -> dict[str, object]:
+    """A set as the script takes it: numbers that JSON does not have are text, pictures are addresses."""
+    means = {
+        method: {name: asdict(mean) | {"value": _number(mean.value)} for name, mean in values.items()}
+        for method, values in content.means.items()
+    }
+    return {
+        "name": content.name,
+        "about": content.about,
+        "measures": [asdict(measure) for measure in content.measures],
+        "means": means,
+        "cases": [_case_data(case) for case in content.cases],
+    }
+
+
+def _case_data(case: PageCase) -> dict[str, object]:
+    shown = case.shown
+    return {
+        "name": case.name,
+        "category": case.category,
+        "scores": {
+            method: {name: _number(value) for name, value in scores.items()} for method, scores in case.scores.items()
+        },
+        "problems": dict(case.problems),
+        "shown": shown
+        and {
+            "pictures": {name: data_uri(picture) for name, picture in shown.pictures.items()},
+            "width": shown.width,
+            "height": shown.height,
+            "part": shown.part,
+        },
+    }
+
+
+def _number(value: float) -> float | str | None:
+    """A number as JSON has it, or as JavaScript reads it."""
+    if math.isfinite(value):
+        return value
+    return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

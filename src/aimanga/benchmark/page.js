@@ -1,0 +1,527 @@
+"use strict";
+
+const page = JSON.parse(document.getElementById("data").textContent);
+const methods = Object.keys(page.methods);
+const colourOf = (method) => `m${methods.indexOf(method) % 8}`;
+const arrowOf = (measure) => (measure.better === "lower" ? "↓" : "↑");
+const byId = (id) => document.getElementById(id);
+
+/** An element with attributes, and with children that are elements or text; text is never HTML. */
+function make(tag, attributes = {}, ...children) {
+  const svg = ["svg", "line", "circle", "text", "g"].includes(tag);
+  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** A number as the page shows it; JSON has no infinity, which comes as text. */
+function shown(value, digits) {
+  if (value === undefined || value === null) return "–";
+  const number = Number(value);
+  return Number.isFinite(number) ? number.toFixed(digits) : number > 0 ? "∞" : "−∞";
+}
+
+/** Whether a value is better than another, by a measure. */
+const isBetter = (measure, a, b) => (measure.better === "lower" ? a < b : a > b);
+
+/** Names of those with the best value as it is shown; none where there is nothing to compare. */
+function bestOf(measure, values) {
+  const known = [...values].filter(([, value]) => value !== undefined && value !== null);
+  if (known.length < 2) return new Set();
+  const best = known.map(([, value]) => Number(value)).reduce((a, b) => (isBetter(measure, b, a) ? b : a));
+  const text = shown(best, measure.digits);
+  return new Set(known.filter(([, value]) => shown(value, measure.digits) === text).map(([name]) => name));
+}
+
+function options(select, entries, chosen) {
+  select.replaceChildren(...entries.map(([value, text]) => make("option", { value }, text)));
+  if (chosen !== undefined) select.value = chosen;
+}
+
+// Tables --------------------------------------------------------------------------------------------------------------
+
+/**
+ * A table whose heads sort it. Columns: {title, better, tip}; rows: {head, cells: [{value, content}]}. The first click on a
+ * head puts the best first, the second the worst; what has no value comes last.
+ */
+function sortableTable(columns, rows) {
+  const body = make("tbody");
+  const heads = columns.map((column, index) => {
+    const head = make("th", { scope: "col", "aria-sort": "none" });
+    head.append(make("button", { type: "button", title: column.tip || null, click: () => sort(index) }, column.title));
+    return head;
+  });
+  const lines = rows.map((row) => {
+    const line = make("tr", {}, make("th", { scope: "row" }, ...row.head));
+    line.append(...row.cells.map((cell) => make("td", { title: cell.tip || null, class: cell.best ? "best" : null }, ...cell.content)));
+    return line;
+  });
+
+  function sort(index) {
+    const natural = index && columns[index].better === "higher" ? "descending" : "ascending";
+    const other = natural === "ascending" ? "descending" : "ascending";
+    const direction = heads[index].getAttribute("aria-sort") === natural ? other : natural;
+    heads.forEach((head, place) => head.setAttribute("aria-sort", place === index ? direction : "none"));
+    const sign = direction === "ascending" ? 1 : -1;
+    const keyOf = (place) => (index ? rows[place].cells[index - 1].value : rows[place].name);
+    const order = rows.map((_, place) => place).sort((a, b) => {
+      const [x, y] = [keyOf(a), keyOf(b)];
+      const missing = (x === undefined || x === null) - (y === undefined || y === null);
+      if (missing) return missing;
+      return sign * (index ? Number(x) - Number(y) || 0 : x.localeCompare(y)) || a - b;
+    });
+    body.replaceChildren(...order.map((place) => lines[place]));
+  }
+
+  body.append(...lines);
+  return make("div", { class: "table", tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body));
+}
+
+const methodHead = (method) => [make("span", { class: `swatch ${colourOf(method)}` }), method];
+
+function meansTable(set) {
+  const columns = [{ title: "Method" }];
+  for (const measure of set.measures) {
+    columns.push({ title: `${measure.title} ${arrowOf(measure)}`, better: measure.better, tip: measure.about });
+  }
+  const rows = methods.map((method) => ({ name: method, head: methodHead(method), cells: set.measures.map((measure) => meanCell(set, method, measure)) }));
+  return sortableTable(columns, rows);
+}
+
+function meanCell(set, method, measure) {
+  const mean = set.means[method]?.[measure.name];
+  if (!mean) return { content: ["–"] };
+  const differs = mean.p !== null && mean.p < 0.05;
+  const content = [`${shown(mean.value, measure.digits)}${differs ? "*" : ""}`];
+  if (mean.low !== null) {
+    const interval = `${shown(mean.low, measure.digits)} – ${shown(mean.high, measure.digits)}`;
+    content.push(make("span", { class: "interval" }, interval));
+  }
+  const probability = mean.p === null ? "" : `, p = ${mean.p < 0.001 ? mean.p.toExponential(1) : mean.p.toFixed(3)} against ${page.baseline}`;
+  return { value: mean.value, content, best: mean.best, tip: `${mean.count} pictures${probability}` };
+}
+
+function legendOf(set) {
+  const means = Object.values(set.means).flatMap((values) => Object.values(values));
+  const parts = [];
+  if (means.some((mean) => mean.low !== null)) parts.push("Below a mean: where it may lie, 95 %.");
+  if (means.some((mean) => mean.p !== null)) {
+    parts.push(`* differs from ${page.baseline}: p < 0.05, Wilcoxon's signed-rank test, Holm's correction.`);
+  }
+  return make("p", { class: "soft legend" }, parts.join(" "));
+}
+
+// Plots ---------------------------------------------------------------------------------------------------------------
+
+/** Round numbers between two values, about five. */
+function ticksOf(low, high) {
+  const power = 10 ** Math.floor(Math.log10(high - low));
+  const step = [0.1, 0.2, 0.5, 1, 2].map((part) => part * power).find((size) => (high - low) / size <= 6);
+  const ticks = [];
+  for (let n = Math.ceil(low / step); n * step <= high + step / 1e6; n += 1) ticks.push(n * step);
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  return ticks.map((tick) => [tick, tick.toFixed(digits)]);
+}
+
+/** Every picture's score by a measure as a dot, a line of them for each method, with means and intervals. */
+function plot(set, measure) {
+  const scores = [];
+  for (const method of methods) {
+    for (const entry of set.cases) {
+      const value = Number(entry.scores[method]?.[measure.name] ?? NaN);
+      if (Number.isFinite(value)) scores.push({ method, entry, value });
+    }
+  }
+  if (!scores.length) return null;
+  const values = scores.map((score) => score.value);
+  const margin = (Math.max(...values) - Math.min(...values)) * 0.04 || Math.abs(values[0]) * 0.05 || 0.5;
+  const [low, high] = [Math.min(...values) - margin, Math.max(...values) + margin];
+  const longest = Math.max(...methods.map((method) => method.length));
+  const [width, line, top] = [440, 30, 6];
+  const left = Math.min(150, 14 + 6.2 * longest);
+  const bottom = top + line * methods.length;
+  const xOf = (value) => left + ((width - left - 12) * (value - low)) / (high - low);
+  const yOf = (method) => top + line * (methods.indexOf(method) + 0.5);
+  const svg = make("svg", { viewBox: `0 0 ${width} ${bottom + 20}`, role: "img", tabindex: "0", "aria-label": `${measure.title} of every picture` });
+  for (const [tick, text] of ticksOf(low, high)) {
+    svg.append(make("line", { class: "rule", x1: xOf(tick), x2: xOf(tick), y1: top, y2: bottom }));
+    svg.append(make("text", { x: xOf(tick), y: bottom + 14, "text-anchor": "middle" }, text));
+  }
+  const most = Math.floor((left - 14) / 6.2);
+  for (const method of methods) {
+    const name = method.length > most ? `${method.slice(0, most - 1)}…` : method;
+    svg.append(make("text", { x: left - 8, y: yOf(method) + 4, "text-anchor": "end" }, name));
+  }
+  scores.forEach((score, index) => {
+    // Beside one another where they would hide one another; the same page is always the same.
+    score.x = xOf(score.value);
+    score.y = yOf(score.method) + (((index * 0.618034) % 1) - 0.5) * 0.55 * line;
+    svg.append(make("circle", { class: `dot ${colourOf(score.method)}`, cx: score.x, cy: score.y, r: 2.75 }));
+  });
+  for (const method of methods) {
+    const mean = set.means[method]?.[measure.name];
+    if (!mean || !Number.isFinite(Number(mean.value))) continue;
+    const [y, kind] = [yOf(method), colourOf(method)];
+    if (mean.low !== null) svg.append(make("line", { class: `bar ${kind}`, x1: xOf(mean.low), x2: xOf(mean.high), y1: y, y2: y }));
+    svg.append(make("circle", { class: `mean ${kind}`, cx: xOf(mean.value), cy: y, r: 5 }));
+  }
+  const readout = make("output", {}, " ");
+  readable(svg, readout, scores, set, measure);
+  return make("figure", { class: "plot" }, make("figcaption", {}, `${measure.title} ${arrowOf(measure)}`), svg, readout);
+}
+
+/** Let the pointer and the arrow keys read single pictures off a plot, and open them. */
+function readable(svg, readout, scores, set, measure) {
+  const ordered = [...scores].sort((a, b) => a.x - b.x);
+  const ring = make("circle", { class: "ring", r: 5, hidden: true });
+  svg.append(ring);
+  let chosen = -1;
+  const show = (index) => {
+    chosen = index;
+    const score = ordered[index];
+    ring.setAttribute("cx", score.x);
+    ring.setAttribute("cy", score.y);
+    ring.removeAttribute("hidden");
+    readout.textContent = `${score.entry.name}, ${score.method}: ${shown(score.value, measure.digits)}`;
+  };
+  const hide = () => {
+    ring.setAttribute("hidden", "");
+    readout.textContent = " ";
+    chosen = -1;
+  };
+  const open = () => {
+    if (chosen >= 0 && ordered[chosen].entry.shown) openCase(set, ordered[chosen].entry, ordered[chosen].method);
+  };
+  svg.addEventListener("pointermove", (event) => {
+    const box = svg.getBoundingClientRect();
+    const scale = svg.viewBox.baseVal.width / box.width;
+    const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+    const distances = ordered.map((score) => Math.hypot(score.x - x, score.y - y));
+    show(distances.indexOf(Math.min(...distances)));
+  });
+  svg.addEventListener("pointerleave", hide);
+  svg.addEventListener("blur", hide);
+  svg.addEventListener("click", open);
+  svg.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (event.key === "Enter") open();
+    if (step === undefined) return;
+    event.preventDefault();
+    show(Math.max(0, Math.min(ordered.length - 1, chosen < 0 ? (step > 0 ? 0 : ordered.length - 1) : chosen + step)));
+  });
+}
+
+// Categories, the best and the worst ----------------------------------------------------------------------------------
+
+const metricsOf = (set) => set.measures.filter((measure) => set.cases.some((entry) => methods.some((method) => entry.scores[method]?.[measure.name] !== undefined)));
+
+function categories(set) {
+  const names = [...new Set(set.cases.map((entry) => entry.category).filter((name) => name !== null))].sort();
+  const measures = metricsOf(set);
+  if (!names.length || !measures.length) return [];
+  const place = make("div");
+  const select = make("select", { "aria-label": "Measure", change: () => show() });
+  options(select, measures.map((measure, index) => [index, `${measure.title} ${arrowOf(measure)}`]));
+
+  function show() {
+    const measure = measures[select.value];
+    const rows = names.map((name) => {
+      const entries = set.cases.filter((entry) => entry.category === name);
+      const means = new Map(methods.map((method) => [method, meanOf(entries.map((entry) => entry.scores[method]?.[measure.name]))]));
+      const best = bestOf(measure, means);
+      const cells = methods.map((method) => ({ value: means.get(method), content: [shown(means.get(method), measure.digits)], best: best.has(method) }));
+      return { name, head: [`${name} `, make("span", { class: "soft" }, `${entries.length}`)], cells };
+    });
+    const columns = [{ title: "Category" }, ...methods.map((method) => ({ title: method, better: measure.better }))];
+    place.replaceChildren(sortableTable(columns, rows));
+  }
+
+  show();
+  return [make("h3", {}, "By category"), make("div", { class: "controls" }, make("label", {}, "Measure", select)), place];
+}
+
+function meanOf(values) {
+  const known = values.filter((value) => value !== undefined).map(Number);
+  return known.length ? known.reduce((a, b) => a + b) / known.length : null;
+}
+
+function extremes(set) {
+  const measures = metricsOf(set);
+  if (!measures.length) return [];
+  const place = make("div", { class: "extremes" });
+  const method = make("select", { "aria-label": "Method", change: () => show() });
+  const measure = make("select", { "aria-label": "Measure", change: () => show() });
+  options(method, methods.map((name) => [name, name]), methods[methods.length - 1]);
+  options(measure, measures.map((entry, index) => [index, `${entry.title} ${arrowOf(entry)}`]));
+
+  function show() {
+    const by = measures[measure.value];
+    const scored = set.cases.filter((entry) => entry.scores[method.value]?.[by.name] !== undefined);
+    const valueOf = (entry) => Number(entry.scores[method.value][by.name]);
+    const ordered = scored.sort((a, b) => (isBetter(by, valueOf(a), valueOf(b)) ? -1 : isBetter(by, valueOf(b), valueOf(a)) ? 1 : 0));
+    const count = Math.min(3, Math.floor(ordered.length / 2) || ordered.length);
+    place.replaceChildren(
+      column("Best", ordered.slice(0, count)),
+      column("Worst", ordered.slice(ordered.length - count).reverse()),
+    );
+
+    function column(title, entries) {
+      return make("div", {}, make("h4", {}, title), make("ul", { class: "cards" }, ...entries.map((entry) => make("li", {}, card(entry)))));
+    }
+    function card(entry) {
+      const name = method.value;
+      const data = entry.shown?.pictures[name];
+      const size = entry.shown ? { width: entry.shown.width, height: entry.shown.height } : {};
+      const picture = data ? make("img", { src: data, alt: `${entry.name}, ${name}`, ...size }) : make("span", { class: "none" }, "not in this page");
+      const open = () => openCase(set, entry, name);
+      const text = make("span", {}, entry.name);
+      const score = make("span", { class: "soft" }, `${by.title} ${shown(valueOf(entry), by.digits)}`);
+      return make("button", { type: "button", class: "card", disabled: !entry.shown, click: open }, picture, text, score);
+    }
+  }
+
+  show();
+  const controls = make("div", { class: "controls" }, make("label", {}, "Method", method), make("label", {}, "Measure", measure));
+  return [make("h3", {}, "The best and the worst"), controls, place];
+}
+
+// The viewer ----------------------------------------------------------------------------------------------------------
+
+const seen = page.sets.map((set) => ({ ...set, cases: set.cases.filter((entry) => entry.shown) })).filter((set) => set.cases.length);
+// What is shown: zoom 1 is the whole picture; x and y, from 0 to 1, are what lies in the middle.
+const view = { set: null, entry: null, zoom: 1, x: 0.5, y: 0.5, divide: 50 };
+
+function openCase(set, entry, method) {
+  setView(set.name, entry.name);
+  if (method && entry.shown.pictures[method]) byId("right").value = method;
+  showPictures();
+  byId("viewer").scrollIntoView({ block: "start" });
+  byId("slider").focus({ preventScroll: true });
+}
+
+function setView(setName, caseName) {
+  const set = seen.find((candidate) => candidate.name === setName) || seen[0];
+  view.set = set;
+  view.entry = set.cases.find((candidate) => candidate.name === caseName) || set.cases[0];
+  byId("view-set").value = set.name;
+  options(byId("view-case"), set.cases.map((entry) => [entry.name, entry.name]), view.entry.name);
+  const names = Object.keys(view.entry.shown.pictures);
+  const [left, right] = [byId("left").value, byId("right").value];
+  const last = names.filter((name) => methods.includes(name)).pop();
+  options(byId("left"), names.map((name) => [name, name]), names.includes(left) ? left : names[0]);
+  options(byId("right"), names.map((name) => [name, name]), names.includes(right) ? right : last || names[names.length - 1]);
+  history.replaceState(null, "", `#view=${addressed(set.name)}/${addressed(view.entry.name)}`);
+}
+
+/** A name as a part of an address; half a character, which a file's name may have, is none there. */
+const addressed = (name) => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\ufffd"));
+
+const imageOf = (name) => make("img", {
+  src: view.entry.shown.pictures[name], alt: `${view.entry.name}, ${name}`, width: view.entry.shown.width,
+  height: view.entry.shown.height, draggable: "false", "data-of": name,
+});
+
+function showPictures() {
+  const { shown: size, category } = view.entry;
+  const parts = [category ? `Category: ${category}.` : "", size.part ? `${size.part}.` : `${size.width} x ${size.height} pixels.`];
+  byId("view-about").textContent = parts.filter(Boolean).join(" ");
+  const slider = byId("slider");
+  byId("left-layer").replaceChildren(imageOf(byId("left").value));
+  byId("right-layer").replaceChildren(imageOf(byId("right").value));
+  slider.querySelector(".tag.left").textContent = byId("left").value;
+  slider.querySelector(".tag.right").textContent = byId("right").value;
+  slider.style.aspectRatio = `${size.width} / ${size.height}`;
+  // As high as the window at most, and as wide as its picture is then.
+  slider.style.maxWidth = byId("divide").style.maxWidth = `${(78 * size.width) / size.height}vh`;
+  byId("panels").replaceChildren(...Object.keys(size.pictures).map(panel));
+  for (const frame of byId("panels").querySelectorAll(".frame")) movable(frame);
+  place();
+}
+
+function panel(name) {
+  const frame = make("div", { class: "frame", tabindex: "0", role: "group", "aria-label": `${view.entry.name}, ${name}` }, imageOf(name));
+  frame.style.aspectRatio = `${view.entry.shown.width} / ${view.entry.shown.height}`;
+  const head = methods.includes(name) ? methodHead(name) : [name === "LR" ? "LR, the input" : "HR, the ground truth"];
+  const whole = make("div", { class: "panel" }, make("h3", {}, ...head), frame);
+  const list = make("dl");
+  for (const measure of view.set.measures) {
+    const value = view.entry.scores[name]?.[measure.name];
+    if (value === undefined) continue;
+    const best = bestOf(measure, methods.map((method) => [method, view.entry.scores[method]?.[measure.name]]));
+    list.append(make("dt", {}, `${measure.title} ${arrowOf(measure)}`));
+    list.append(make("dd", { class: best.has(name) ? "best" : null }, shown(value, measure.digits)));
+  }
+  if (list.children.length) whole.append(list);
+  if (view.entry.problems[name]) whole.append(make("p", { class: "problem" }, view.entry.problems[name]));
+  return whole;
+}
+
+/** Put all pictures to the same place. */
+function place() {
+  const half = 0.5 / view.zoom;
+  view.x = Math.min(1 - half, Math.max(half, view.x));
+  view.y = Math.min(1 - half, Math.max(half, view.y));
+  const { width, height } = view.entry.shown;
+  for (const image of byId("viewer").querySelectorAll(".frame img")) {
+    const frame = image.closest(".frame");
+    const [x, y] = [(0.5 - view.x * view.zoom) * frame.clientWidth, (0.5 - view.y * view.zoom) * frame.clientHeight];
+    image.style.transform = `translate(${x}px, ${y}px) scale(${view.zoom})`;
+    // From there on single pixels can be judged, and nothing must smooth them; the input has larger ones at once.
+    const large = frame.clientWidth * view.zoom * window.devicePixelRatio >= width;
+    image.classList.toggle("pixels", image.dataset.of === "LR" || (large && height > 0));
+  }
+  byId("left-layer").style.clipPath = `inset(0 ${100 - view.divide}% 0 0)`;
+  byId("slider").querySelector(".divider").style.left = `${view.divide}%`;
+}
+
+/** Zoom by a factor; what lies under (x, y), shares of the frame, stays there. */
+function zoom(factor, x = 0.5, y = 0.5) {
+  const before = view.zoom;
+  view.zoom = Math.min(32, Math.max(1, before * factor));
+  view.x += (x - 0.5) * (1 / before - 1 / view.zoom);
+  view.y += (y - 0.5) * (1 / before - 1 / view.zoom);
+  place();
+}
+
+function zoomBy(kind) {
+  if (kind === "fit") {
+    Object.assign(view, { zoom: 1, x: 0.5, y: 0.5 });
+    place();
+  } else if (kind === "pixels") {
+    // In the panels: one pixel of a result is one of the screen.
+    const frame = byId("panels").querySelector(".frame");
+    zoom(view.entry.shown.width / (frame.clientWidth * window.devicePixelRatio) / view.zoom);
+  } else {
+    zoom(kind === "in" ? 1.5 : 1 / 1.5);
+  }
+}
+
+/** Let a frame be dragged, zoomed by the wheel once it is chosen, and moved by keys. */
+function movable(frame) {
+  let last = null;
+  frame.addEventListener("pointerdown", (event) => {
+    const box = frame.getBoundingClientRect();
+    const divider = frame.id === "slider" && Math.abs(event.clientX - box.left - (view.divide / 100) * box.width) < 16;
+    last = { x: event.clientX, y: event.clientY, divider };
+    frame.setPointerCapture(event.pointerId);
+  });
+  frame.addEventListener("pointermove", (event) => {
+    if (!last) return;
+    const box = frame.getBoundingClientRect();
+    if (last.divider) {
+      divide((100 * (event.clientX - box.left)) / box.width);
+    } else {
+      view.x -= (event.clientX - last.x) / (box.width * view.zoom);
+      view.y -= (event.clientY - last.y) / (box.height * view.zoom);
+      last = { x: event.clientX, y: event.clientY, divider: false };
+      place();
+    }
+  });
+  for (const end of ["pointerup", "pointercancel"]) frame.addEventListener(end, () => { last = null; });
+  frame.addEventListener("wheel", (event) => {
+    // Those who only scroll the page are not stopped here.
+    if (!event.ctrlKey && document.activeElement !== frame) return;
+    event.preventDefault();
+    const box = frame.getBoundingClientRect();
+    zoom(1.2 ** -Math.sign(event.deltaY), (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  }, { passive: false });
+  frame.addEventListener("keydown", (event) => {
+    const step = 0.1 / view.zoom;
+    const keys = {
+      "+": () => zoomBy("in"), "=": () => zoomBy("in"), "-": () => zoomBy("out"), 0: () => zoomBy("fit"),
+      ArrowLeft: () => { view.x -= step; }, ArrowRight: () => { view.x += step; },
+      ArrowUp: () => { view.y -= step; }, ArrowDown: () => { view.y += step; },
+    };
+    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    keys[event.key]();
+    place();
+  });
+}
+
+function divide(share) {
+  view.divide = Math.min(100, Math.max(0, share));
+  byId("divide").value = view.divide;
+  place();
+}
+
+function step(by) {
+  const all = seen.flatMap((set) => set.cases.map((entry) => [set, entry]));
+  const now = all.findIndex(([set, entry]) => set === view.set && entry === view.entry);
+  const [set, entry] = all[(now + by + all.length) % all.length];
+  setView(set.name, entry.name);
+  showPictures();
+}
+
+function openHash() {
+  const match = /^#view=([^/]*)\/(.*)$/.exec(location.hash);
+  if (!match) return false;
+  const set = seen.find((candidate) => addressed(candidate.name) === match[1]);
+  setView(set?.name, set?.cases.find((candidate) => addressed(candidate.name) === match[2])?.name);
+  showPictures();
+  byId("viewer").scrollIntoView({ block: "start" });
+  return true;
+}
+
+function startViewer() {
+  if (!seen.length) return;
+  byId("viewer").hidden = false;
+  options(byId("view-set"), seen.map((set) => [set.name, set.name]));
+  byId("view-set").addEventListener("change", (event) => { setView(event.target.value); showPictures(); });
+  byId("view-case").addEventListener("change", (event) => { setView(view.set.name, event.target.value); showPictures(); });
+  for (const side of ["left", "right"]) byId(side).addEventListener("change", showPictures);
+  byId("previous").addEventListener("click", () => step(-1));
+  byId("next").addEventListener("click", () => step(1));
+  byId("divide").addEventListener("input", (event) => divide(Number(event.target.value)));
+  for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => zoomBy(button.dataset.zoom));
+  movable(byId("slider"));
+  new ResizeObserver(place).observe(byId("viewer"));
+  window.addEventListener("hashchange", openHash);
+  if (!openHash()) {
+    setView(seen[0].name);
+    showPictures();
+  }
+}
+
+// The page ------------------------------------------------------------------------------------------------------------
+
+function masthead() {
+  const about = make("dl", { class: "methods" });
+  for (const method of methods) {
+    about.append(make("dt", {}, ...methodHead(method)), make("dd", {}, page.methods[method]));
+  }
+  const head = byId("masthead");
+  head.append(make("p", { class: "eyebrow" }, "aimanga benchmark"), make("h1", {}, page.title));
+  if (page.description) head.append(make("p", { class: "description" }, page.description));
+  head.append(about);
+  if (page.notices.length) head.append(make("ul", { class: "notices" }, ...page.notices.map((notice) => make("li", {}, notice))));
+  const links = page.sets.map((set, index) => make("a", { href: `#set-${index}` }, set.name));
+  if (seen.length) links.push(make("a", { href: "#viewer" }, "Side by side"));
+  links.push(make("a", { href: "#repeat" }, "To repeat it"));
+  head.append(make("nav", { "aria-label": "On this page" }, ...links));
+}
+
+function sections() {
+  page.sets.forEach((set, index) => {
+    const plots = set.measures.map((measure) => plot(set, measure)).filter(Boolean);
+    byId("sets").append(make("section", { id: `set-${index}` },
+      make("h2", {}, set.name), make("p", { class: "soft" }, set.about), meansTable(set), legendOf(set),
+      make("div", { class: "plots" }, ...plots), ...categories(set), ...extremes(set)));
+  });
+}
+
+function repeat() {
+  const entries = Object.entries(page.repeat);
+  byId("repeat").hidden = !entries.length;
+  byId("repeat").append(...entries.map(([title, text]) => make("details", {}, make("summary", {}, title), make("pre", {}, text))));
+}
+
+document.title = `${page.title} – aimanga benchmark`;
+masthead();
+sections();
+startViewer();
+repeat();
