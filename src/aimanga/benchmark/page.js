@@ -496,7 +496,7 @@ function masthead() {
   }
   const head = byId("masthead");
   head.append(make("p", { class: "eyebrow" }, "aimanga benchmark"), make("h1", {}, page.title));
-  if (page.description) head.append(make("p", { class: "description" }, page.description));
+  for (const part of page.description.split(/\n\s*\n/)) if (part) head.append(make("p", { class: "description" }, part));
   head.append(about);
   if (page.notices.length) head.append(make("ul", { class: "notices" }, ...page.notices.map((notice) => make("li", {}, notice))));
   const links = page.sets.map((set, index) => make("a", { href: `#set-${index}` }, set.name));

@@ -61,8 +61,8 @@ def _page_set(found: SetResult, room: int, scale: int) -> PageSet:
     ]
     means = {name: dict(_means(found, name)) for name in found.methods}
     if any("seconds" in values for values in means.values()):
-        about = "Seconds a megapixel of the result; files read and written, models loaded before."
-        measures.append(Measure("seconds", "s/MP", "lower", 2, about))
+        cost = "Seconds a megapixel of the result; files read and written, models loaded before."
+        measures.append(Measure("seconds", "s/MP", "lower", 2, cost))
     if any("memory" in values for values in means.values()):
         measures.append(Measure("memory", "MiB", "lower", 0, "The most memory that the program had in use."))
     cases = []
@@ -72,7 +72,9 @@ def _page_set(found: SetResult, room: int, scale: int) -> PageSet:
         }
         picture = _shown(found, case, scale) if name in shown else None
         cases.append(PageCase(name, case.category, scores, dict(_problems(found, name)), picture))
-    return PageSet(found.name, f"{set_in_words(found)}.", measures, means, cases)
+    few = len(found.methods) > 1 and not found.significance
+    about = f"{set_in_words(found)}{', too few to tell differences from chance' if few else ''}."
+    return PageSet(found.name, about, measures, means, cases)
 
 
 def _means(found: SetResult, method: str) -> Iterator[tuple[str, Mean]]:
