@@ -77,7 +77,7 @@ def test_another_program_makes_it(source, program, calls):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("wrong", "source.png: a result of 96 x 80 was expected, and it is 97 x 81"),
+        ("wrong", "a result of 96 x 80 was expected, and it is 97 x 81"),
         ("none", "ended well, and has written no {output}"),
         ("crash", "ended with exit code 1; it said last: loading weights | Traceback"),
     ],

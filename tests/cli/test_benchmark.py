@@ -32,7 +32,7 @@ def test_methods_in_a_table_with_what_went_wrong(aimanga_cli, recipe, tmp_path):
     assert table[0].split()[:5] == ["method", "PSNR", "↑", "SSIM", "↑"]
     assert [line.split()[0] for line in table[1:4]] == ["bicubic", "lanczos", "broken"]
     assert table[3].split()[1:3] == ["-", "-"]
-    assert any("ended with exit code 3" in line for line in lines if line.startswith("Two, broken, 0: "))
+    assert any("ended with exit code 3" in line for line in lines if line.startswith("Two, broken, 0, 1: "))
     assert f"written   {tmp_path / 'out' / 'report.html'}" in lines
     text = (tmp_path / "out" / "results.md").read_text()
     assert f"$ aimanga benchmark {recipe} -o {tmp_path / 'out'}" in text

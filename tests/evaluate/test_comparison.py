@@ -10,7 +10,6 @@ import aimanga
 from aimanga.batch import Unwatched
 from aimanga.errors import UsageError
 from aimanga.evaluate import evaluate_results, read_test_set
-from aimanga.evaluate.columns import as_latex
 from aimanga.images import Picture, write
 from aimanga.metrics import score
 from aimanga.tensors import from_array, resize, to_array
@@ -79,7 +78,6 @@ def test_latex_is_that_of_the_factsheet(results):
     assert r"\begin{tabular}{lrrr}" in text
     assert r"Method & PSNR $\uparrow$ & SSIM $\uparrow$ & BRISQUE $\downarrow$ \\" in text
     assert re.search(r"near \\& far\\_1 & \\textbf\{\d+\.\d{3}\} & \\textbf\{0\.\d{3}\} & .*\\\\", text)
-    assert as_latex("a_b%$#{}~^\\") == r"a\_b\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}"
 
 
 def test_json_has_intervals_and_protocols(results):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from aimanga import weights
 from aimanga.atomic import remove_remains, replacing
@@ -118,7 +119,7 @@ def make_results(
 
 
 def _key(method_key: str, scale: int, source: Path) -> str:
-    """All that a result depends on, by content: a picture that was moved or copied is the same."""
+    """All that a result depends on, by content: a picture that was only touched is the same."""
     return hashlib.sha256(f"{method_key} {scale} {weights.sha256_of(source)}".encode()).hexdigest()
 
 
@@ -127,13 +128,8 @@ def _is_intact(kept: Journal, targets: Mapping[Path, Path], source: Path) -> boo
     return target.is_file() and weights.sha256_of(target) == kept.values(source).get("sha256")
 
 
-def _cost_of(values: Mapping[str, object]) -> Cost:
-    seconds, memory = values.get("seconds"), values.get("memory")
-    return Cost(
-        float(str(seconds)) if seconds is not None else None,
-        float(str(values["megapixels"])),
-        int(str(memory)) if memory is not None else None,
-    )
+def _cost_of(values: Mapping[str, Any]) -> Cost:
+    return Cost(values["seconds"], values["megapixels"], values["memory"])
 
 
 def _values(target: Path, seconds: float | None, memory: int | None) -> Mapping[str, Json]:
@@ -154,9 +150,7 @@ def _make_one(
         for folder in (places.logs, places.work):
             folder.mkdir(parents=True, exist_ok=True)
     with watched_memory(itself=isinstance(method, ModelMethod)) as memory:
-        begin = time.perf_counter()
-        make(method, source, target, scale, places.logs / f"{target.stem}.log", places.work, tick)
-        seconds = time.perf_counter() - begin
+        seconds = make(method, source, target, scale, places.logs / f"{target.stem}.log", places.work, tick)
     # A kernel runs in this process, of which nobody can tell what it takes for which work.
     return _values(target, seconds, None if isinstance(method, Resampling) else memory.peak)
 

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import sys
+import time
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from aimanga.errors import AimangaError, PictureError
 from aimanga.images import PictureFile, read, write
 from aimanga.tensors import from_array, resize, to_array
 from aimanga.upscale import UpscaleOptions, load_engine, upscale_file
+from aimanga.upscale.precision import describe as describe_place
 
 Maker = ModelMethod | Resampling | Program
 """A method that makes pictures."""
@@ -45,7 +47,8 @@ def describe(method: Maker) -> str:
     if isinstance(method, ModelMethod):
         engine = load_engine(method.model, method.device, method.precision)
         known = engine.model
-        parts = [f"{Path(known.name).name}, {engine.precision} on {engine.device.type}, SHA-256 {known.sha256[:12]}"]
+        place = describe_place(engine.device, engine.precision)
+        parts = [f"{Path(known.name).name}, {place}, SHA-256 {known.sha256[:12]}"]
         parts += [] if method.strength == 1 else [f"strength {method.strength:g}"]
         parts += [known.license] if known.license else []
         return ", ".join(parts)
@@ -78,7 +81,7 @@ def problem_of(method: Maker) -> str | None:
 
 def make(
     method: Maker, source: Path, target: Path, scale: int, log: Path, work: Path, tick: Tick = lambda share: None
-) -> None:
+) -> float:
     """Make a picture larger.
 
     Args:
@@ -90,27 +93,34 @@ def make(
         work: The folder that another program writes into; it exists.
         tick: Told the share of the work that is done.
 
+    Returns:
+        How many seconds it took, files read and written; what another program has made is looked at afterwards.
+
     Raises:
         AimangaError: It fails.
         PictureError: What it makes is no picture, or has another size.
     """
+    begin = time.perf_counter()
     if isinstance(method, ModelMethod):
         options = UpscaleOptions(
             method.model, scale, strength=method.strength, device=method.device, precision=method.precision
         )
         upscale_file(source, target, tick, options=options)
-    elif isinstance(method, Resampling):
+        return time.perf_counter() - begin
+    if isinstance(method, Resampling):
         _resample(method, source, target, scale)
-    else:
-        made = work / f"{target.stem}.png"
-        values = {"input": source.absolute(), "output": made.absolute(), "scale": scale, "python": sys.executable}
-        run_program(filled(method.command, values), Path(method.folder).expanduser(), log.absolute(), method.timeout)
-        if not made.is_file():
-            raise ProgramError(f"{method.command[0]} ended well, and has written no {{output}} (see {log})")
-        check_result(made, source, scale)
-        with replacing(target) as part:
-            shutil.copyfile(made, part)
-        made.unlink()
+        return time.perf_counter() - begin
+    made = work / f"{target.stem}.png"
+    values = {"input": source.absolute(), "output": made.absolute(), "scale": scale, "python": sys.executable}
+    run_program(filled(method.command, values), Path(method.folder).expanduser(), log.absolute(), method.timeout)
+    seconds = time.perf_counter() - begin
+    if not made.is_file():
+        raise ProgramError(f"{method.command[0]} ended well, and has written no {{output}} (see {log})")
+    check_result(made, source, scale)
+    with replacing(target) as part:
+        shutil.copyfile(made, part)
+    made.unlink()
+    return seconds
 
 
 def warm_up(method: Maker) -> None:
@@ -134,8 +144,7 @@ def check_result(made: Path, source: Path, scale: int) -> None:
     expected = before.width * scale, before.height * scale
     if (after.width, after.height) != expected:
         raise PictureError(
-            f"{source.name}: a result of {expected[0]} x {expected[1]} was expected, and it is "
-            f"{after.width} x {after.height}"
+            f"a result of {expected[0]} x {expected[1]} was expected, and it is {after.width} x {after.height}"
         )
 
 

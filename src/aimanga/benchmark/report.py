@@ -16,6 +16,7 @@ from aimanga.images import Samples
 # Larger pictures are shown in part: a page of forty with five methods each has about 30 MB.
 _LARGEST = 640
 _EXTREMES = 3
+_NOTICES = 12
 
 
 def page_of(findings: Findings) -> Page:
@@ -39,9 +40,14 @@ def page_of(findings: Findings) -> Page:
         findings.words,
         planned.baseline,
         [_page_set(found, rooms[name], planned.sets[name].scale) for name, found in findings.sets.items()],
-        findings.failures,
+        _notices(findings.failures),
         {title: text for title, text in texts.items() if text},
     )
+
+
+def _notices(failures: list[str]) -> list[str]:
+    more = len(failures) - _NOTICES
+    return [*failures[:_NOTICES], *([f"and {more} more, see benchmark.json"] if more > 0 else [])]
 
 
 def _rooms(pictures: Mapping[str, int], room: int) -> dict[str, int]:
@@ -70,8 +76,11 @@ def _page_set(found: SetResult, room: int, scale: int) -> PageSet:
         scores = {
             method: result.scores[name].values for method, result in found.methods.items() if name in result.scores
         }
+        problems = {
+            method: "; ".join(told) for method, result in found.methods.items() if (told := result.problems_of(name))
+        }
         picture = _shown(found, case, scale) if name in shown else None
-        cases.append(PageCase(name, case.category, scores, dict(_problems(found, name)), picture))
+        cases.append(PageCase(name, case.category, scores, problems, picture))
     few = len(found.methods) > 1 and not found.significance
     about = f"{set_in_words(found)}{', too few to tell differences from chance' if few else ''}."
     return PageSet(found.name, about, measures, means, cases)
@@ -100,16 +109,6 @@ def _means(found: SetResult, method: str) -> Iterator[tuple[str, Mean]]:
     ):
         if value is not None:
             yield name, Mean(value, len(result.costs), best=method in best[title])
-
-
-def _problems(found: SetResult, case: str) -> Iterator[tuple[str, str]]:
-    for method, result in found.methods.items():
-        scores = result.scores.get(case)
-        told = [result.problems[case]] if case in result.problems else []
-        if scores is not None:
-            told += [*([scores.error] if scores.error else []), *scores.problems.values()]
-        if told:
-            yield method, "; ".join(told)
 
 
 def _telling(found: SetResult, room: int) -> list[str]:

@@ -14,6 +14,8 @@ from aimanga.metrics import Metric
 
 SIGNIFICANT = 0.05
 
+_NAMED = 3
+
 
 @dataclass(frozen=True)
 class MethodResult:
@@ -30,6 +32,14 @@ class MethodResult:
     problems: Mapping[str, str]
     costs: Mapping[str, Cost]
     scores: Mapping[str, PictureScores]
+
+    def problems_of(self, case: str) -> list[str]:
+        """Why a picture has no result, or not all scores."""
+        told = [self.problems[case]] if case in self.problems else []
+        scores = self.scores.get(case)
+        if scores is not None:
+            told += [*([scores.error] if scores.error else []), *scores.problems.values()]
+        return told
 
     @property
     def seconds_per_megapixel(self) -> float | None:
@@ -131,14 +141,20 @@ class SetResult:
 
     @property
     def failures(self) -> list[str]:
-        """All that went wrong, a line each."""
+        """All that went wrong: a line for each method and reason, with the pictures."""
         lines = [f"{self.name}: {reason}" for reason in self.missing.values()]
         for name, method in self.methods.items():
-            lines += [f"{self.name}, {name}, {case}: {problem}" for case, problem in method.problems.items()]
-            for case, scores in method.scores.items():
-                lines += [f"{self.name}, {name}, {case}: {scores.error}"] if scores.error else []
-                lines += [f"{self.name}, {name}, {case}: {problem}" for problem in scores.problems.values()]
+            pictures: dict[str, list[str]] = {}
+            for case in self.cases:
+                for problem in method.problems_of(case):
+                    pictures.setdefault(problem, []).append(case)
+            lines += [f"{self.name}, {name}, {_first(cases)}: {problem}" for problem, cases in pictures.items()]
         return lines
+
+
+def _first(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from aimanga.atomic import replacing
 from aimanga.benchmark.findings import Findings, input_hashes, protocols, set_in_words, versions
 from aimanga.benchmark.results import SIGNIFICANT, SetResult
-from aimanga.evaluate.columns import latex_table, markdown_table
+from aimanga.evaluate.columns import latex_table, markdown_rows, markdown_table
 from aimanga.evaluate.statistics import LEVEL
 
 
@@ -85,7 +85,7 @@ def _intervals(found: SetResult) -> list[str]:
             interval = found.interval(name, metric.name)
             row.append("-" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}")
         rows.append(row)
-    return ["", *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)]
+    return ["", *markdown_rows(rows)]
 
 
 def _latex(findings: Findings) -> str:

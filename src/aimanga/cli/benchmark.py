@@ -7,6 +7,8 @@ import typer
 
 from aimanga.cli.console import counted, duration, say, say_table
 
+_FAILURES = 20
+
 
 def benchmark(
     recipe: Annotated[
@@ -51,8 +53,10 @@ def benchmark(
         say(console, f"{name} ({counted(len(found.common), 'picture')})")
         say_table(console, tuple(found.methods), found.columns())
     say(console, "")
-    for line in report.failures:
+    for line in report.failures[:_FAILURES]:
         say(console, printable(line))
+    if len(report.failures) > _FAILURES:
+        say(console, f"and {len(report.failures) - _FAILURES} more, see {output / 'benchmark.json'}")
     for path in report.written:
         say(console, f"written   {path}")
     say(console, f"in {duration(report.seconds)}")

@@ -46,7 +46,11 @@ class Column:
 def markdown_table(methods: Sequence[str], columns: Sequence[Column]) -> list[str]:
     """The lines of a table in Markdown."""
     head = ["method", *(column.head for column in columns)]
-    rows = [head, ["---"] * len(head), *_rows(methods, columns, "**{}**", "-")]
+    return markdown_rows([head, ["---"] * len(head), *_rows(methods, columns, "**{}**", "-", "\\")])
+
+
+def markdown_rows(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Cells as the lines of a table in Markdown."""
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 
 
@@ -71,7 +75,9 @@ def as_latex(text: str) -> str:
     return "".join(escapes.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
 
 
-def _rows(methods: Sequence[str], columns: Sequence[Column], bold: str, gap: str) -> list[list[str]]:
+def _rows(
+    methods: Sequence[str], columns: Sequence[Column], bold: str, gap: str, before_mark: str = ""
+) -> list[list[str]]:
     best = [column.best() for column in columns]
     rows = []
     for method in methods:
@@ -79,6 +85,7 @@ def _rows(methods: Sequence[str], columns: Sequence[Column], bold: str, gap: str
         for column, winners in zip(columns, best, strict=True):
             cell = column.shown(method)
             text = gap if cell is None else bold.format(cell) if method in winners else cell
-            cells.append(text + column.marks.get(method, ""))
+            mark = column.marks.get(method)
+            cells.append(text + before_mark + mark if mark else text)
         rows.append([method, *cells])
     return rows
