@@ -7,6 +7,7 @@ from aimanga import Metadata, Picture
 from aimanga.errors import ModelError, UsageError
 from aimanga.tensors import from_array, luma, resize, to_array
 from aimanga.upscale.image import output_size
+from aimanga.upscale.precision import choose_precision
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (10, 14, 3), np.uint8)
@@ -184,6 +185,8 @@ def test_the_same_picture_gives_the_same_bytes():
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
 def test_set5_gives_the_published_numbers(shared_data, precision):
+    if precision == "auto" and choose_precision("auto", torch.device("cpu")) == "fp32":
+        pytest.skip("auto is fp32 on this processor: the same run")
     scores = {}
     for name in SET5:
         lr, hr = (aimanga.read(shared_data / "set5" / f) for f in (f"LRx4/{name}x4.png", f"HR/{name}.png"))
