@@ -8,6 +8,8 @@ import tomllib
 import pytest
 
 import aimanga
+from aimanga.benchmark import load_recipe
+from aimanga.metrics import find_metric
 from tests.conftest import ROOT
 
 
@@ -90,3 +92,12 @@ def test_every_picture_has_its_licence(folder):
             name = sample.relative_to(ROOT / folder).as_posix()
             line = next(line for line in table.splitlines() if line.startswith(f"| {name} |"))
             assert re.search(r"CC0-1\.0|public domain", line)
+
+
+def test_the_published_results_are_by_todays_protocols():
+    text = (ROOT / "docs" / "results.md").read_text()
+    assert "$ aimanga benchmark models -o out/models" in text
+    assert [f"- {method.name}: " in text for method in load_recipe("models").methods] == [True] * 4
+    for name in load_recipe("models").metrics:
+        metric = find_metric(name)
+        assert f"- {metric.title}: {metric.protocol} ({metric.source})" in text

@@ -79,8 +79,18 @@ def test_some_methods_of_a_recipe(tmp_path):
     assert recipe.methods[0].strength == 0.5
     assert recipe.baseline == ""
     assert loaded(tmp_path, text, methods=["bicubic"]).baseline == "bicubic"
-    with pytest.raises(UsageError, match="--methods c: .* has bicubic, b"):
+    with pytest.raises(UsageError, match="--methods: there is no c among bicubic, b"):
         loaded(tmp_path, text, methods=["c"])
+
+
+def test_some_sets_of_a_recipe(tmp_path):
+    text = START + '[[sets]]\nname = "B"\nfolder = "b"\n[[figures]]\nset = "Set5"\npicture = "x"\n'
+    recipe = loaded(tmp_path, text, sets=["B"])
+    assert [entry.name for entry in recipe.sets] == ["B"]
+    assert recipe.figures == ()
+    assert len(loaded(tmp_path, text, sets=["Set5"]).figures) == 1
+    with pytest.raises(UsageError, match="--sets: there is no C among Set5, B"):
+        loaded(tmp_path, text, sets=["C"])
 
 
 def test_there_is_no_recipe_of_this_name():

@@ -55,7 +55,8 @@ def test_a_dry_run_does_nothing(aimanga_cli, recipe, tmp_path):
     ("arguments", "message"),
     [
         (["nothing"], "nothing: no such file, and the recipes that come with aimanga are factsheet, models"),
-        (["RECIPE", "--methods", "x"], "--methods x: "),
+        (["RECIPE", "--methods", "x"], "--methods: there is no x among bicubic, lanczos, broken"),
+        (["RECIPE", "--sets", "x"], "--sets: there is no x among Two"),
         (["factsheet"], "Synthetic: data/synthetic: there is no such folder"),
     ],
 )

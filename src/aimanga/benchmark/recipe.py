@@ -180,12 +180,13 @@ def recipe_path(recipe: str | Path) -> Path:
     return shipped_path("benchmark", str(recipe)) if str(recipe) in SHIPPED else Path(recipe)
 
 
-def load_recipe(recipe: str | Path, methods: Sequence[str] = ()) -> BenchmarkRecipe:
+def load_recipe(recipe: str | Path, methods: Sequence[str] = (), sets: Sequence[str] = ()) -> BenchmarkRecipe:
     """Read a recipe.
 
     Args:
         recipe: The name of one of `SHIPPED`, or a TOML file.
         methods: Only these of its methods; empty for all.
+        sets: Only these of its sets, and their figures; empty for all.
 
     Raises:
         UsageError: The file is missing or no recipe; the message names all that is wrong, and the lines.
@@ -197,17 +198,22 @@ def load_recipe(recipe: str | Path, methods: Sequence[str] = ()) -> BenchmarkRec
     problems = _contradictions(found, key_lines(read_toml(path)[0]))
     if problems:
         raise UsageError(f"{path}: {'; '.join(problems)}")
-    if not methods:
-        return found
-    known = [method.name for method in found.methods]
-    missing = [name for name in methods if name not in known]
+    changes: dict[str, object] = {}
+    if methods:
+        changes["methods"] = _chosen(found.methods, methods, f"{path}, --methods")
+        changes["baseline"] = found.baseline if found.baseline in methods else ""
+    if sets:
+        changes["sets"] = _chosen(found.sets, sets, f"{path}, --sets")
+        changes["figures"] = [figure.model_dump() for figure in found.figures if figure.set in sets]
+    return BenchmarkRecipe.model_validate(found.model_dump(exclude_unset=True) | changes)
+
+
+def _chosen(entries: Sequence[AnyMethod | AnySet], names: Sequence[str], where: str) -> list[dict[str, object]]:
+    known = [entry.name for entry in entries]
+    missing = [name for name in names if name not in known]
     if missing:
-        raise UsageError(f"--methods {', '.join(missing)}: {path} has {', '.join(known)}")
-    kept = [method.model_dump(exclude_unset=True) for method in found.methods if method.name in methods]
-    baseline = found.baseline if found.baseline in methods else ""
-    return BenchmarkRecipe.model_validate(
-        found.model_dump(exclude_unset=True) | {"methods": kept, "baseline": baseline}
-    )
+        raise UsageError(f"{where}: there is no {', '.join(missing)} among {', '.join(known)}")
+    return [entry.model_dump(exclude_unset=True) for entry in entries if entry.name in names]
 
 
 def _contradictions(recipe: BenchmarkRecipe, lines: Mapping[Key, int]) -> list[str]:

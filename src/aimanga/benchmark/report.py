@@ -81,7 +81,7 @@ def _page_set(found: SetResult, room: int, scale: int) -> PageSet:
         }
         picture = _shown(found, case, scale) if name in shown else None
         cases.append(PageCase(name, case.category, scores, problems, picture))
-    few = len(found.methods) > 1 and not found.significance
+    few = len(found.methods) > 1 and not found.tells_differences
     about = f"{set_in_words(found)}{', too few to tell differences from chance' if few else ''}."
     return PageSet(found.name, about, measures, means, cases)
 

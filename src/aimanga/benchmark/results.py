@@ -9,7 +9,7 @@ from statistics import fmean
 from aimanga.benchmark.making import Cost
 from aimanga.evaluate import Case, PictureCases, PictureScores
 from aimanga.evaluate.columns import Column
-from aimanga.evaluate.statistics import Interval, holm, mean_interval, paired_p
+from aimanga.evaluate.statistics import FEWEST_PAIRS, Interval, holm, mean_interval, paired_p
 from aimanga.metrics import Metric
 
 SIGNIFICANT = 0.05
@@ -102,7 +102,20 @@ class SetResult:
 
     def interval(self, method: str, metric: str) -> Interval | None:
         """Where the mean over all pictures of the kind lies."""
-        return mean_interval(tuple(self.values(method, metric).values()))
+        return self._intervals[method, metric]
+
+    @cached_property
+    def _intervals(self) -> Mapping[tuple[str, str], Interval | None]:
+        return {
+            (method, metric.name): mean_interval(tuple(self.values(method, metric.name).values()))
+            for method in self.methods
+            for metric in self.measured
+        }
+
+    @property
+    def tells_differences(self) -> bool:
+        """Whether there are methods to compare, and pictures enough to tell a difference from chance."""
+        return len(self.methods) > 1 and len(self.common) >= FEWEST_PAIRS
 
     @cached_property
     def significance(self) -> Mapping[tuple[str, str], float]:

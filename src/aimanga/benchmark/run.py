@@ -35,6 +35,7 @@ def benchmark_methods(
     output: str | Path,
     *,
     methods: Sequence[str] = (),
+    sets: Sequence[str] = (),
     device: str = "auto",
     jobs: int = 1,
     watcher: Watcher | None = None,
@@ -47,7 +48,8 @@ def benchmark_methods(
     Args:
         recipe: The name of a shipped recipe, a TOML file, or a recipe.
         output: The folder.
-        methods: Only these of its methods; empty for all.
+        methods: Only these methods of a recipe that is a name or a file; empty for all.
+        sets: Only these of its sets, likewise.
         device: Where metrics run: `auto`, `cpu`, `cuda` or `cuda:N`. Where a model runs its method says.
         jobs: Number of processes for the scores; as for `aimanga.score_files`.
         watcher: Told how it goes on.
@@ -59,7 +61,7 @@ def benchmark_methods(
         UsageError: Something cannot be done; nothing was done.
         KeyboardInterrupt: Ctrl-C; the same call later goes on from there.
     """
-    found = recipe if isinstance(recipe, BenchmarkRecipe) else load_recipe(recipe, methods)
+    found = recipe if isinstance(recipe, BenchmarkRecipe) else load_recipe(recipe, methods, sets)
     command = f"aimanga benchmark {recipe} -o {output}" if isinstance(recipe, str | Path) else ""
     return run_benchmark(
         plan_benchmark(found, Path(output), device=device, command=command), jobs=jobs, watcher=watcher

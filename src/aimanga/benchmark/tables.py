@@ -41,15 +41,12 @@ def _markdown(findings: Findings) -> str:
         lines += _intervals(found)
     lines += ["", "## How it was measured", ""]
     lines += [f"- {title}: {protocol}" for title, protocol in protocols(findings).items()]
-    lines += (
-        [
+    if any(method.costs for found in findings.sets.values() for method in found.methods.values()):
+        lines += [
             "- s/MP: seconds a megapixel of the result, files read and written, models loaded before; a program's own"
             " start is in its time",
             "- MiB: the most memory that the program had in use",
         ]
-        if _has_costs(findings)
-        else []
-    )
     if planned.command:
         lines += ["", "To repeat it:", "", "```console", f"$ {planned.command}", "```"]
     lines += ["", f"Made by aimanga {version('aimanga')}."]
@@ -59,14 +56,10 @@ def _markdown(findings: Findings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _has_costs(findings: Findings) -> bool:
-    return any(method.costs for found in findings.sets.values() for method in found.methods.values())
-
-
 def _footnotes(found: SetResult) -> list[str]:
     if len(found.methods) < 2:
         return []
-    if not found.significance:
+    if not found.tells_differences:
         return ["", f"{len(found.common)} pictures are too few to tell differences from chance."]
     level = f"{SIGNIFICANT:g}"
     return ["", f"\\* differs from {found.baseline}: p < {level}, Wilcoxon's signed-rank test, Holm's correction."]

@@ -18,6 +18,7 @@ def benchmark(
     methods: Annotated[
         str, typer.Option("--methods", help="Only these, with commas between them.", show_default="all")
     ] = "",
+    sets: Annotated[str, typer.Option("--sets", help="Only these, likewise.", show_default="all")] = "",
     device: Annotated[str, typer.Option(help="Where metrics run: auto, cpu, cuda or cuda:N.")] = "auto",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes for the scores.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
@@ -36,10 +37,12 @@ def benchmark(
 
     console = Console()
     command = f"aimanga benchmark {shlex.quote(recipe)} -o {shlex.quote(str(output))}"
-    names = [name.strip() for name in methods.split(",") if name.strip()]
-    command += f" --methods {shlex.quote(methods)}" if names else ""
+    for option, value in (("--methods", methods), ("--sets", sets)):
+        command += f" {option} {shlex.quote(value)}" if value else ""
     with console.status("looking at methods and pictures"):
-        plan = plan_benchmark(load_recipe(recipe, names), output, device=device, command=command)
+        plan = plan_benchmark(
+            load_recipe(recipe, _names(methods), _names(sets)), output, device=device, command=command
+        )
     for name, entry in plan.sets.items():
         say(console, f"{name}: {counted(entry.pictures, 'picture')}, x{entry.scale}, {', '.join(entry.metrics)}")
     say(console, f"methods: {', '.join(method.name for method in plan.recipe.methods)}")
@@ -61,3 +64,7 @@ def benchmark(
         say(console, f"written   {path}")
     say(console, f"in {duration(report.seconds)}")
     raise typer.Exit(report.exit_code)
+
+
+def _names(given: str) -> list[str]:
+    return [name.strip() for name in given.split(",") if name.strip()]

@@ -17,7 +17,8 @@ LEVEL = 0.95
 _FEWEST = 5
 _DRAWS = 9999
 # Of five pairs even the most extreme ranks have a probability of 1/16.
-_FEWEST_PAIRS = 6
+FEWEST_PAIRS = 6
+"""Of fewer pictures no difference between methods can be significant."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def paired_p(first: Sequence[float], second: Sequence[float]) -> float | None:
     """
     with np.errstate(invalid="ignore"):  # of infinite scores
         differences = np.asarray(first, np.float64) - np.asarray(second, np.float64)
-    if len(differences) < _FEWEST_PAIRS or not np.isfinite(differences).all():
+    if len(differences) < FEWEST_PAIRS or not np.isfinite(differences).all():
         return None
     if not differences.any():
         return 1.0
