@@ -70,6 +70,12 @@ def path(tmp_path):
     return tmp_path / "report.html"
 
 
+def follow(tab, path, link):
+    """Open a part of a file at once; `opened` takes files alone."""
+    tab.set_viewport_size({"width": 1280, "height": 400})
+    tab.goto(path.as_uri() + link)
+
+
 def names(page, table=0):
     return [text.strip() for text in page.locator(".table").nth(table).locator("tbody th").all_text_contents()]
 
@@ -186,6 +192,23 @@ def test_all_pictures_zoom_and_move_together(tab, path):
         assert f"scale({max(1, 64 / width):g}" in transforms(page)[2]
 
 
+def test_a_finger_moves_pictures_only_where_they_are_zoomed(tab, path):
+    with opened(tab, path) as page:
+        action = "element => getComputedStyle(element).touchAction"
+        assert page.locator("#slider").evaluate(action) == "pan-y"
+        page.locator("[data-zoom=in]").click()
+        assert page.locator("#slider").evaluate(action) == "none"
+        page.locator("[data-zoom=fit]").click()
+        assert page.locator("#slider").evaluate(action) == "pan-y"
+
+
+def test_all_that_takes_the_focus_has_a_name(tab, path):
+    with opened(tab, path) as page:
+        nameless = page.locator("[tabindex='0']:not([aria-label])")
+        assert nameless.count() == 0
+        assert page.locator(".table").nth(1).get_attribute("aria-label") == "Set5, PSNR by category"
+
+
 def test_every_picture_loads(tab, path):
     with opened(tab, path) as page:
         seen = set()
@@ -266,6 +289,30 @@ def test_a_link_opens_a_picture(tab, path):
         page.locator("#view-set").select_option("Set5")
         page.locator("#next").click()
         assert page.evaluate("location.hash") == "#view=Set5/p1"
+        page.evaluate("location.hash = '#view=Real & other/p0'")  # as some programs pass links on
+        page.wait_for_function("document.querySelector('#view-set').value === 'Real & other'")
+
+
+@pytest.mark.parametrize(
+    ("link", "part"),
+    [("#view=Set5/p3", "#viewer"), ("#set-1", "#set-1"), ("#repeat", "#repeat"), ("#viewer", "#viewer")],
+)
+def test_a_link_into_a_page_leads_there_from_the_start(tab, path, link, part):
+    follow(tab, path, link)
+    tab.wait_for_function(f"scrollY > 100 && document.querySelector('{part}').getBoundingClientRect().top < 400")
+    assert tab.evaluate("location.hash") == link
+    assert tab.locator("#view-case").input_value() == ("p3" if "p3" in link else "p0")
+
+
+def test_a_link_to_no_picture_opens_the_page_at_its_top(tab, path):
+    follow(tab, path, "#view=Set5/gone")
+    assert tab.evaluate("scrollY") == 0
+    assert tab.locator("#view-case").input_value() == "p0"
+
+
+def test_a_page_that_is_only_opened_keeps_its_address(tab, path):
+    with opened(tab, path) as page:
+        assert page.evaluate("location.hash") == ""
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1600, "dark")])
@@ -303,6 +350,43 @@ def test_infinite_and_missing_scores(tab, tmp_path):
         assert names(page) == ["bicubic", "mine", "theirs"]
         assert page.locator(".table").nth(1).locator("td").all_text_contents() == ["∞", "30.00", "\u2013"]
         assert page.locator(".plot .dot").count() == 2
+        assert "∞: 2" in page.locator(".plot text").all_text_contents()
+
+
+def test_an_infinite_interval_is_shown(tab, tmp_path):
+    means = {"bicubic": {"psnr": Mean(math.inf, 6, 31.5, math.inf, p=math.nan)}, "mine": {"psnr": Mean(math.nan, 0)}}
+    write_page(content([case(0)], sets=[PageSet("Set5", "", (PSNR,), means, [case(0)])]), tmp_path / "r.html")
+    with opened(tab, tmp_path / "r.html") as page:
+        cells = page.locator(".table").first.locator("td").all_text_contents()
+        assert cells == ["∞31.50 \u2013 ∞", "\u2013", "\u2013"]
+
+
+def test_a_score_that_is_no_number_counts_as_missing(tab, tmp_path):
+    cases = [
+        case(n, "food", scores={name: {"psnr": value} for name in METHODS})
+        for n, value in enumerate((30.0, math.nan, 20.0))
+    ]
+    write_page(content(cases, sets=[PageSet("Set5", "", (PSNR,), {}, cases)]), tmp_path / "r.html")
+    with opened(tab, tmp_path / "r.html") as page:
+        assert page.locator(".table").nth(1).locator("td").first.text_content() == "25.00"
+        assert page.locator(".card span:first-of-type").all_text_contents() == ["p0", "p2"]
+
+
+@pytest.mark.parametrize("others", [("2", "1"), ("constructor", "__proto__")])
+def test_methods_can_be_called_anything_and_keep_their_order(tab, tmp_path, others):
+    called = dict(zip(METHODS, ("bicubic", *others), strict=True))
+    pictures = {called.get(name, name): data for name, data in shown(0).pictures.items()}
+    cases = [case(0, scores={}, shown=Shown(pictures, 64, 48))]
+    methods = dict.fromkeys(called.values(), "x")
+    write_page(content(cases, methods=methods, sets=[PageSet("Set5", "", (PSNR,), {}, cases)]), tmp_path / "r.html")
+    with opened(tab, tmp_path / "r.html") as page:
+        assert page.locator(".methods dt").all_text_contents() == ["bicubic", *others]
+        assert page.locator("#panels h3").all_text_contents() == [
+            "LR, the input", "bicubic", *others, "HR, the ground truth",
+        ]  # fmt: skip
+        assert page.locator("#slider .tag").all_text_contents() == ["LR", others[1]]
+        assert page.locator(".problem").count() == page.locator(".panel dl").count() == 0
+        assert page.locator(".table").first.locator("td").all_text_contents() == ["\u2013"] * 3
 
 
 def test_a_page_without_pictures_has_no_viewer(tab, tmp_path):

@@ -1,7 +1,12 @@
 "use strict";
 
-const page = JSON.parse(document.getElementById("data").textContent);
-const methods = Object.keys(page.methods);
+// Without a prototype: a method may be called `constructor`, and must not have what all objects inherit.
+const page = JSON.parse(document.getElementById("data").textContent, (_, value) =>
+  value instanceof Object && !Array.isArray(value) ? Object.setPrototypeOf(value, null) : value);
+for (const set of page.sets) {
+  for (const entry of set.cases) if (entry.shown) entry.shown.pictures = new Map(entry.shown.pictures);
+}
+const methods = page.methods.map(([method]) => method);
 const colourOf = (method) => `m${methods.indexOf(method) % 8}`;
 const arrowOf = (measure) => (measure.better === "lower" ? "↓" : "↑");
 const byId = (id) => document.getElementById(id);
@@ -45,10 +50,10 @@ function options(select, entries, chosen) {
 // Tables --------------------------------------------------------------------------------------------------------------
 
 /**
- * A table whose heads sort it. Columns: {title, better, tip}; rows: {head, cells: [{value, content}]}. The first click on a
+ * A table with a label whose heads sort it. Columns: {title, better, tip}; rows: {head, cells: [{value, content}]}. The first click on a
  * head puts the best first, the second the worst; what has no value comes last.
  */
-function sortableTable(columns, rows) {
+function sortableTable(label, columns, rows) {
   const body = make("tbody");
   const heads = columns.map((column, index) => {
     const head = make("th", { scope: "col", "aria-sort": "none" });
@@ -78,7 +83,8 @@ function sortableTable(columns, rows) {
   }
 
   body.append(...lines);
-  return make("div", { class: "table", tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body));
+  const attributes = { class: "table", tabindex: "0", role: "region", "aria-label": label };
+  return make("div", attributes, make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body));
 }
 
 const methodHead = (method) => [make("span", { class: `swatch ${colourOf(method)}` }), method];
@@ -89,14 +95,15 @@ function meansTable(set) {
     columns.push({ title: `${measure.title} ${arrowOf(measure)}`, better: measure.better, tip: measure.about });
   }
   const rows = methods.map((method) => ({ name: method, head: methodHead(method), cells: set.measures.map((measure) => meanCell(set, method, measure)) }));
-  return sortableTable(columns, rows);
+  return sortableTable(`${set.name}, means`, columns, rows);
 }
 
 function meanCell(set, method, measure) {
   const mean = set.means[method]?.[measure.name];
   if (!mean) return { content: ["–"] };
   const differs = mean.p !== null && mean.p < 0.05;
-  const content = [`${shown(mean.value, measure.digits)}${differs ? "*" : ""}`];
+  const content = [shown(mean.value, measure.digits)];
+  if (differs) content.push(make("span", { class: "star" }, "*"));
   if (mean.low !== null) {
     const interval = `${shown(mean.low, measure.digits)} – ${shown(mean.high, measure.digits)}`;
     content.push(make("span", { class: "interval" }, interval));
@@ -127,13 +134,18 @@ function ticksOf(low, high) {
   return ticks.map((tick) => [tick, tick.toFixed(digits)]);
 }
 
+// Dots of more pictures than these hide one another, and are fainter.
+const MANY = 60;
+
 /** Every picture's score by a measure as a dot, a line of them for each method, with means and intervals. */
 function plot(set, measure) {
   const scores = [];
+  const infinite = new Map();
   for (const method of methods) {
     for (const entry of set.cases) {
       const value = Number(entry.scores[method]?.[measure.name] ?? NaN);
       if (Number.isFinite(value)) scores.push({ method, entry, value });
+      if (value === Infinity) infinite.set(method, (infinite.get(method) ?? 0) + 1);
     }
   }
   if (!scores.length) return null;
@@ -143,10 +155,14 @@ function plot(set, measure) {
   const longest = Math.max(...methods.map((method) => method.length));
   const [width, line, top] = [440, 30, 6];
   const left = Math.min(150, 14 + 6.2 * longest);
+  const right = infinite.size ? 44 : 12;
   const bottom = top + line * methods.length;
-  const xOf = (value) => left + ((width - left - 12) * (value - low)) / (high - low);
+  const xOf = (value) => left + ((width - left - right) * (value - low)) / (high - low);
   const yOf = (method) => top + line * (methods.indexOf(method) + 0.5);
-  const svg = make("svg", { viewBox: `0 0 ${width} ${bottom + 20}`, role: "img", tabindex: "0", "aria-label": `${measure.title} of every picture` });
+  const svg = make("svg", {
+    viewBox: `0 0 ${width} ${bottom + 20}`, role: "img", tabindex: "0",
+    "aria-label": `${measure.title} of every picture`, class: set.cases.length > MANY ? "many" : null,
+  });
   for (const [tick, text] of ticksOf(low, high)) {
     svg.append(make("line", { class: "rule", x1: xOf(tick), x2: xOf(tick), y1: top, y2: bottom }));
     svg.append(make("text", { x: xOf(tick), y: bottom + 14, "text-anchor": "middle" }, text));
@@ -163,10 +179,16 @@ function plot(set, measure) {
     svg.append(make("circle", { class: `dot ${colourOf(score.method)}`, cx: score.x, cy: score.y, r: 2.75 }));
   });
   for (const method of methods) {
+    // What lies beyond any axis is counted.
+    const beyond = { x: width - 4, y: yOf(method) + 4, "text-anchor": "end" };
+    if (infinite.has(method)) svg.append(make("text", beyond, `∞: ${infinite.get(method)}`));
     const mean = set.means[method]?.[measure.name];
     if (!mean || !Number.isFinite(Number(mean.value))) continue;
     const [y, kind] = [yOf(method), colourOf(method)];
-    if (mean.low !== null) svg.append(make("line", { class: `bar ${kind}`, x1: xOf(mean.low), x2: xOf(mean.high), y1: y, y2: y }));
+    if (Number.isFinite(mean.low) && Number.isFinite(mean.high)) {
+      const ends = { x1: xOf(mean.low), x2: xOf(mean.high), y1: y, y2: y };
+      svg.append(make("line", { class: "halo", ...ends }), make("line", { class: `bar ${kind}`, ...ends }));
+    }
     svg.append(make("circle", { class: `mean ${kind}`, cx: xOf(mean.value), cy: y, r: 5 }));
   }
   const readout = make("output", {}, " ");
@@ -237,7 +259,7 @@ function categories(set) {
       return { name, head: [`${name} `, make("span", { class: "soft" }, `${entries.length}`)], cells };
     });
     const columns = [{ title: "Category" }, ...methods.map((method) => ({ title: method, better: measure.better }))];
-    place.replaceChildren(sortableTable(columns, rows));
+    place.replaceChildren(sortableTable(`${set.name}, ${measure.title} by category`, columns, rows));
   }
 
   show();
@@ -274,7 +296,7 @@ function extremes(set) {
     }
     function card(entry) {
       const name = method.value;
-      const data = entry.shown?.pictures[name];
+      const data = entry.shown?.pictures.get(name);
       const size = entry.shown ? { width: entry.shown.width, height: entry.shown.height } : {};
       const picture = data ? make("img", { src: data, alt: `${entry.name}, ${name}`, ...size }) : make("span", { class: "none" }, "not in this page");
       const open = () => openCase(set, entry, name);
@@ -297,8 +319,9 @@ const view = { set: null, entry: null, zoom: 1, x: 0.5, y: 0.5, divide: 50 };
 
 function openCase(set, entry, method) {
   setView(set.name, entry.name);
-  if (method && entry.shown.pictures[method]) byId("right").value = method;
+  if (method && entry.shown.pictures.has(method)) byId("right").value = method;
   showPictures();
+  remember();
   byId("viewer").scrollIntoView({ block: "start" });
   byId("slider").focus({ preventScroll: true });
 }
@@ -309,19 +332,38 @@ function setView(setName, caseName) {
   view.entry = set.cases.find((candidate) => candidate.name === caseName) || set.cases[0];
   byId("view-set").value = set.name;
   options(byId("view-case"), set.cases.map((entry) => [entry.name, entry.name]), view.entry.name);
-  const names = Object.keys(view.entry.shown.pictures);
+  const names = [...view.entry.shown.pictures.keys()];
   const [left, right] = [byId("left").value, byId("right").value];
   const last = names.filter((name) => methods.includes(name)).pop();
   options(byId("left"), names.map((name) => [name, name]), names.includes(left) ? left : names[0]);
   options(byId("right"), names.map((name) => [name, name]), names.includes(right) ? right : last || names[names.length - 1]);
-  history.replaceState(null, "", `#view=${addressed(set.name)}/${addressed(view.entry.name)}`);
+}
+
+function changeView(setName, caseName) {
+  setView(setName, caseName);
+  showPictures();
+  remember();
+}
+
+/** Put what is shown into the address, so that a link leads there; not at first, as another part may have been asked for. */
+function remember() {
+  history.replaceState(null, "", `#view=${addressed(view.set.name)}/${addressed(view.entry.name)}`);
 }
 
 /** A name as a part of an address; half a character, which a file's name may have, is none there. */
 const addressed = (name) => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\ufffd"));
 
+/** A part of an address as it is meant, however those who passed the link on have encoded it. */
+function meant(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 const imageOf = (name) => make("img", {
-  src: view.entry.shown.pictures[name], alt: `${view.entry.name}, ${name}`, width: view.entry.shown.width,
+  src: view.entry.shown.pictures.get(name), alt: `${view.entry.name}, ${name}`, width: view.entry.shown.width,
   height: view.entry.shown.height, draggable: "false", "data-of": name,
 });
 
@@ -337,7 +379,7 @@ function showPictures() {
   slider.style.aspectRatio = `${size.width} / ${size.height}`;
   // As high as the window at most, and as wide as its picture is then.
   slider.style.maxWidth = byId("divide").style.maxWidth = `${(78 * size.width) / size.height}vh`;
-  byId("panels").replaceChildren(...Object.keys(size.pictures).map(panel));
+  byId("panels").replaceChildren(...[...size.pictures.keys()].map(panel));
   for (const frame of byId("panels").querySelectorAll(".frame")) movable(frame);
   place();
 }
@@ -363,6 +405,7 @@ function panel(name) {
 /** Put all pictures to the same place. */
 function place() {
   const half = 0.5 / view.zoom;
+  byId("viewer").classList.toggle("zoomed", view.zoom > 1);
   view.x = Math.min(1 - half, Math.max(half, view.x));
   view.y = Math.min(1 - half, Math.max(half, view.y));
   const { width, height } = view.entry.shown;
@@ -453,15 +496,18 @@ function step(by) {
   const all = seen.flatMap((set) => set.cases.map((entry) => [set, entry]));
   const now = all.findIndex(([set, entry]) => set === view.set && entry === view.entry);
   const [set, entry] = all[(now + by + all.length) % all.length];
-  setView(set.name, entry.name);
-  showPictures();
+  changeView(set.name, entry.name);
 }
 
+/** Open the picture that the address names; tell whether it is there. */
 function openHash() {
   const match = /^#view=([^/]*)\/(.*)$/.exec(location.hash);
   if (!match) return false;
-  const set = seen.find((candidate) => addressed(candidate.name) === match[1]);
-  setView(set?.name, set?.cases.find((candidate) => addressed(candidate.name) === match[2])?.name);
+  const isMeant = (name, part) => meant(addressed(name)) === meant(part);
+  const set = seen.find((candidate) => isMeant(candidate.name, match[1]));
+  const entry = set?.cases.find((candidate) => isMeant(candidate.name, match[2]));
+  if (!entry) return false;
+  setView(set.name, entry.name);
   showPictures();
   byId("viewer").scrollIntoView({ block: "start" });
   return true;
@@ -471,8 +517,8 @@ function startViewer() {
   if (!seen.length) return;
   byId("viewer").hidden = false;
   options(byId("view-set"), seen.map((set) => [set.name, set.name]));
-  byId("view-set").addEventListener("change", (event) => { setView(event.target.value); showPictures(); });
-  byId("view-case").addEventListener("change", (event) => { setView(view.set.name, event.target.value); showPictures(); });
+  byId("view-set").addEventListener("change", (event) => changeView(event.target.value));
+  byId("view-case").addEventListener("change", (event) => changeView(view.set.name, event.target.value));
   for (const side of ["left", "right"]) byId(side).addEventListener("change", showPictures);
   byId("previous").addEventListener("click", () => step(-1));
   byId("next").addEventListener("click", () => step(1));
@@ -491,8 +537,8 @@ function startViewer() {
 
 function masthead() {
   const about = make("dl", { class: "methods" });
-  for (const method of methods) {
-    about.append(make("dt", {}, ...methodHead(method)), make("dd", {}, page.methods[method]));
+  for (const [method, words] of page.methods) {
+    about.append(make("dt", {}, ...methodHead(method)), make("dd", {}, words));
   }
   const head = byId("masthead");
   head.append(make("p", { class: "eyebrow" }, "aimanga benchmark"), make("h1", {}, page.title));
@@ -501,7 +547,7 @@ function masthead() {
   if (page.notices.length) head.append(make("ul", { class: "notices" }, ...page.notices.map((notice) => make("li", {}, notice))));
   const links = page.sets.map((set, index) => make("a", { href: `#set-${index}` }, set.name));
   if (seen.length) links.push(make("a", { href: "#viewer" }, "Side by side"));
-  links.push(make("a", { href: "#repeat" }, "To repeat it"));
+  if (page.repeat.length) links.push(make("a", { href: "#repeat" }, "To repeat it"));
   head.append(make("nav", { "aria-label": "On this page" }, ...links));
 }
 
@@ -515,9 +561,8 @@ function sections() {
 }
 
 function repeat() {
-  const entries = Object.entries(page.repeat);
-  byId("repeat").hidden = !entries.length;
-  byId("repeat").append(...entries.map(([title, text]) => make("details", {}, make("summary", {}, title), make("pre", {}, text))));
+  byId("repeat").hidden = !page.repeat.length;
+  byId("repeat").append(...page.repeat.map(([title, text]) => make("details", {}, make("summary", {}, title), make("pre", {}, text))));
 }
 
 document.title = `${page.title} – aimanga benchmark`;

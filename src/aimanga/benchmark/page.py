@@ -140,11 +140,12 @@ def write_page(content: Page, path: Path) -> None:
     data = {
         "title": content.title,
         "description": content.description,
-        "methods": dict(content.methods),
+        # As lists: among the keys of an object JavaScript puts numbers first, and a method may be called 2.
+        "methods": list(content.methods.items()),
         "baseline": content.baseline,
         "sets": [_set_data(entry) for entry in content.sets],
         "notices": list(content.notices),
-        "repeat": dict(content.repeat),
+        "repeat": list(content.repeat.items()),
     }
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(head)
@@ -155,7 +156,7 @@ def write_page(content: Page, path: Path) -> None:
 def _set_data(content: PageSet) -> dict[str, object]:
     """A set as the script takes it: numbers that JSON does not have are text, pictures are addresses."""
     means = {
-        method: {name: asdict(mean) | {"value": _number(mean.value)} for name, mean in values.items()}
+        method: {name: _mean_data(mean) for name, mean in values.items() if not math.isnan(mean.value)}
         for method, values in content.means.items()
     }
     return {
@@ -167,18 +168,28 @@ def _set_data(content: PageSet) -> dict[str, object]:
     }
 
 
+def _mean_data(mean: Mean) -> dict[str, object]:
+    return asdict(mean) | {
+        "value": _number(mean.value),
+        "low": _number(mean.low),
+        "high": _number(mean.high),
+        "p": _number(mean.p),
+    }
+
+
 def _case_data(case: PageCase) -> dict[str, object]:
     shown = case.shown
     return {
         "name": case.name,
         "category": case.category,
         "scores": {
-            method: {name: _number(value) for name, value in scores.items()} for method, scores in case.scores.items()
+            method: {name: _number(value) for name, value in scores.items() if not math.isnan(value)}
+            for method, scores in case.scores.items()
         },
         "problems": dict(case.problems),
         "shown": shown
         and {
-            "pictures": {name: data_uri(picture) for name, picture in shown.pictures.items()},
+            "pictures": [(name, data_uri(picture)) for name, picture in shown.pictures.items()],
             "width": shown.width,
             "height": shown.height,
             "part": shown.part,
@@ -186,8 +197,8 @@ def _case_data(case: PageCase) -> dict[str, object]:
     }
 
 
-def _number(value: float) -> float | str | None:
+def _number(value: float | None) -> float | str | None:
     """A number as JSON has it, or as JavaScript reads it."""
-    if math.isfinite(value):
-        return value
-    return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if value is None or math.isnan(value):
+        return None
+    return value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
