@@ -1,5 +1,7 @@
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from threading import Timer
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aimanga.benchmark.command import ProgramError, filled, run_program
+from aimanga.benchmark.command import ProgramError, end_left_running, filled, run_program
 
 
 def run(tmp_path, code, timeout=None):
@@ -69,6 +71,31 @@ def test_ctrl_c_ends_it(tmp_path):
     assert not [
         p for p in psutil.Process().children() if p.is_running() and any("mark-of-that" in part for part in p.cmdline())
     ]
+
+
+def test_what_a_killed_run_has_left_running_is_ended(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from aimanga.benchmark.command import run_program; "
+        "run_program([sys.executable, '-c', 'import time; time.sleep(60)'], Path(), Path('log'), None)"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    note = tmp_path / "log.pid"
+    while not (note.is_file() and note.read_text()):
+        time.sleep(0.02)
+    left = psutil.Process(json.loads(note.read_text())[0])
+    runner.kill()
+    runner.wait()
+    assert left.is_running()
+    end_left_running(tmp_path)
+    assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
+    assert not note.exists()
+
+
+def test_a_number_that_is_another_programs_now_is_left_alone(tmp_path):
+    (tmp_path / "a.pid").write_text(json.dumps([os.getpid(), 0.0]))
+    (tmp_path / "b.pid").write_text("half")
+    end_left_running(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_program_is_told(tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 from aimanga import weights
 from aimanga.atomic import remove_remains, replacing
 from aimanga.batch import Journal, Json, Tick, Watcher, gather, journal
-from aimanga.benchmark.command import ProgramError, filled, run_program
+from aimanga.benchmark.command import ProgramError, end_left_running, filled, run_program
 from aimanga.benchmark.cost import watched_memory
 from aimanga.benchmark.matching import match_results
 from aimanga.benchmark.methods import Maker, check_result, fingerprint, make, warm_up
@@ -94,6 +94,7 @@ def make_results(
     method_key = fingerprint(method)
     with journal(places.journal) as kept:
         remove_remains(places.results)
+        end_left_running(places.logs)
         key = partial(_key, method_key, scale)
         intact = partial(_is_intact, kept, targets)
         run = partial(gather, journal=kept, key=key, intact=intact, watcher=watcher)
