@@ -44,6 +44,13 @@ def test_some_methods_only(aimanga_cli, recipe, tmp_path):
     assert "--methods 'bicubic, lanczos'" in (tmp_path / "out" / "results.md").read_text()
 
 
+def test_a_metric_without_weights_is_said_before_the_work(aimanga_cli, recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIMANGA_WEIGHTS", str(tmp_path / "none"))
+    recipe.write_text(recipe.read_text().replace('"ssim"', '"musiq"'))
+    done = aimanga_cli("benchmark", recipe, "-o", tmp_path / "out", "--dry-run")
+    assert done.stdout.splitlines()[2] == "musiq: weights missing: aimanga weights fetch musiq-koniq"
+
+
 def test_a_dry_run_does_nothing(aimanga_cli, recipe, tmp_path):
     done = aimanga_cli("benchmark", recipe, "-o", tmp_path / "out", "--dry-run")
     assert done.returncode == 0

@@ -59,6 +59,12 @@ class BenchmarkPlan:
     command: str
 
     @property
+    def missing(self) -> list[str]:
+        """Why metrics cannot run, a line each."""
+        names = dict.fromkeys(name for planned in self.sets.values() for name in planned.metrics)
+        return [reason for name in names if (reason := missing_weights(find_metric(name)))]
+
+    @property
     def results(self) -> int:
         """How many pictures are to be made or looked at, of all methods together."""
         return len(self.recipe.methods) * sum(planned.pictures for planned in self.sets.values())

@@ -46,6 +46,8 @@ def benchmark(
     for name, entry in plan.sets.items():
         say(console, f"{name}: {counted(entry.pictures, 'picture')}, x{entry.scale}, {', '.join(entry.metrics)}")
     say(console, f"methods: {', '.join(method.name for method in plan.recipe.methods)}")
+    for reason in plan.missing:  # before the night, and not after it
+        say(console, reason)
     if dry_run:
         return
     # Every picture is made and scored.
