@@ -1,11 +1,12 @@
 import inspect
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from aimanga.cli import degrade as cli
-from aimanga.degrade import make_pairs
+from aimanga.degrade import load_recipe, make_pairs
 from aimanga.degrade.fit import fit
 from tests.conftest import ROOT
 
@@ -112,6 +113,8 @@ def test_fit_writes_recipe_plots_and_preview(aimanga_cli, tmp_path):
     ]
     head = (tmp_path / "mine.toml").read_text().splitlines()
     assert head[0] == "# Made by: aimanga degrade fit --recipe realesrgan --trials 3 --samples 4 --seed 0"
+    assert re.search(r"\d\.\d{4} before, \d\.\d{4} after", head[2])
+    assert load_recipe(tmp_path / "mine.toml") != load_recipe("realesrgan")
     assert Image.open(tmp_path / "mine.marginals.png").size[0] > 1000
     preview = aimanga_cli(
         "degrade", "preview", tmp_path / "hq" / "0.jpg", "-o", tmp_path / "s.png", "--recipe", tmp_path / "mine.toml"
