@@ -113,7 +113,7 @@ def test_fit_writes_recipe_plots_and_preview(aimanga_cli, tmp_path):
     ]
     head = (tmp_path / "mine.toml").read_text().splitlines()
     assert head[0] == "# Made by: aimanga degrade fit --recipe realesrgan --trials 3 --samples 4 --seed 0"
-    assert re.search(r"\d\.\d{4} before, \d\.\d{4} after", head[2])
+    assert re.search(r"\d\.\d{4} before, \d+\.\d{4} after", head[2])
     assert load_recipe(tmp_path / "mine.toml") != load_recipe("realesrgan")
     assert Image.open(tmp_path / "mine.marginals.png").size[0] > 1000
     preview = aimanga_cli(

@@ -10,8 +10,6 @@ from aimanga.evaluate import Case
 from aimanga.images import Box, Samples, read
 from aimanga.tensors import from_array, to_array
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
 
 def all_pictures(case: Case, results: Mapping[str, Path]) -> dict[str, Samples]:
     """A picture as it comes, as methods have made it, and as it should be.
@@ -38,8 +36,10 @@ def part_that_differs(results: Sequence[Samples], width: int, height: int, scale
     """
     cell = scale * -(-8 // scale)
     rows, columns = results[0].shape[:2]
-    gray = np.stack([picture @ _LUMA for picture in results])
-    cells = _in_cells(np.ptp(gray, axis=0), cell)
+    lowest, highest = results[0], results[0]
+    for picture in results[1:]:
+        lowest, highest = np.minimum(lowest, picture), np.maximum(highest, picture)
+    cells = _in_cells((highest - lowest).mean(2, dtype=np.float32), cell)
     high, wide = min(height // cell, cells.shape[0]) or 1, min(width // cell, cells.shape[1]) or 1
     sums = np.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     windows = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
