@@ -10,7 +10,7 @@ from aimanga.models.checkpoint import read_info, read_state
 from aimanga.models.export import export
 from aimanga.tensors import from_array
 
-TINY = {"features": 8, "blocks": 2, "growth": 4}
+TINY = {"features": 8, "blocks": 1, "growth": 4}
 NETWORKS = {
     "plain": lambda: RRDBNet(**TINY),
     "plain-x2": lambda: RRDBNet(**TINY, scale=2),
