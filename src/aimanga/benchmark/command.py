@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,17 +30,8 @@ def filled(command: Sequence[str], values: Mapping[str, object]) -> list[str]:
 
     Other braces stay as they are. What a value has in it is not looked at again: a file may be called `{output}`.
     """
-    return [_fill(part, values) for part in command]
-
-
-def _fill(part: str, values: Mapping[str, object]) -> str:
-    before, brace, rest = part.partition("{")
-    if not brace:
-        return part
-    for name, value in values.items():
-        if rest.startswith(f"{name}}}"):
-            return f"{before}{value}{_fill(rest[len(name) + 1 :], values)}"
-    return f"{before}{{{_fill(rest, values)}"
+    names = "|".join(map(re.escape, values))
+    return [re.sub(rf"\{{({names})\}}", lambda found: str(values[found[1]]), part) for part in command]
 
 
 def run_program(command: Sequence[str], folder: Path, log: Path, timeout: float | None) -> None:

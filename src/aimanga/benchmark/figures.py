@@ -43,7 +43,7 @@ def _draw(figure: Figure, found: SetResult, stem: Path) -> list[Path]:
     from matplotlib.patches import Rectangle
 
     case = found.cases[figure.picture]
-    results = {name: method.files[case.name] for name, method in found.methods.items() if case.name in method.files}
+    results = found.files_of(case.name)
     if not results:
         return []
     pictures = all_pictures(case, results)

@@ -8,7 +8,7 @@ from aimanga import weights
 from aimanga.benchmark.methods import describe
 from aimanga.benchmark.plan import BenchmarkPlan
 from aimanga.benchmark.recipe import MadeElsewhere
-from aimanga.benchmark.results import SetResult
+from aimanga.benchmark.results import SetResult, failures_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Findings:
     @property
     def failures(self) -> list[str]:
         """All that went wrong, a line each."""
-        return [line for found in self.sets.values() for line in found.failures]
+        return failures_of(self.sets)
 
 
 def methods_in_words(planned: BenchmarkPlan) -> dict[str, str]:

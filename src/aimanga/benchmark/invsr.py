@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    checkout = find_checkout(given.checkout)
+    checkout = _find_checkout(given.checkout)
     python = _find_python(given.python, checkout)
     weights = (given.sd_path or checkout / "weights").absolute()
     predictor = (given.predictor or checkout / "weights" / _PREDICTOR).absolute()
@@ -85,13 +85,8 @@ def _run(given: argparse.Namespace) -> int:
     return 1 if code or missing else 0
 
 
-def find_checkout(given: Path | None) -> Path:
-    """Find InvSR's folder.
-
-    Raises:
-        UsageError: There is none, or it lacks files; the message says what is missing, and how to get it.
-    """
-    named = given or (Path(os.environ["INVSR"]) if os.environ.get("INVSR") else None)
+def _find_checkout(given: Path | None) -> Path:
+    named = given or _from_environment("INVSR")
     places = [named] if named else [Path("InvSR"), Path.home() / "InvSR"]
     checkout = next((place for place in places if place.is_dir()), None)
     if checkout is None:
@@ -103,11 +98,15 @@ def find_checkout(given: Path | None) -> Path:
 
 
 def _find_python(given: Path | None, checkout: Path) -> Path:
-    named = given or (Path(os.environ["INVSR_PYTHON"]) if os.environ.get("INVSR_PYTHON") else None)
-    python = named or checkout / ".venv" / "bin" / "python"
+    python = given or _from_environment("INVSR_PYTHON") or checkout / ".venv" / "bin" / "python"
     if not python.is_file():
         raise UsageError(f"{python}: there is no such Python; name that of InvSR's environment with --python")
     return python.absolute()  # not resolved: an environment's Python is a link that has to stay one
+
+
+def _from_environment(variable: str) -> Path | None:
+    named = os.environ.get(variable)
+    return Path(named) if named else None
 
 
 def _check_weights(weights: Path, predictor: Path) -> None:

@@ -36,17 +36,20 @@ def match_results(cases: Sequence[Case], folder: Path) -> Mapping[str, Path]:
     except UsageError:  # an empty folder
         return {}
     found: dict[str, Path] = {}
-    problems = []
+    unclear: dict[str, list[Path]] = {}
     for fits in (_equal, _equal_but_for_scale, _begins):
         # What is one picture's by a more exact rule is no other's: `img_1_2.png` may be there beside `img_1.png`.
         free = [path for path in files if path not in found.values()]
         for case in cases:
-            candidates = [] if case.name in found else [path for path in free if _fits(fits, path, case)]
+            if case.name in found or case.name in unclear:
+                continue
+            candidates = [path for path in free if _fits(fits, path, case)]
             if len(candidates) > 1:
-                problems.append(f"{case.name}: {' or '.join(map(str, candidates[:3]))}?")
+                unclear[case.name] = candidates
             elif candidates:
                 found[case.name] = candidates[0]
-    if problems:
+    if unclear:
+        problems = [f"{name}: {' or '.join(map(str, paths[:3]))}?" for name, paths in unclear.items()]
         raise UsageError(f"{folder}: several results for one picture: {'; '.join(problems[:5])}")
     return found
 

@@ -408,14 +408,13 @@ function place() {
   byId("viewer").classList.toggle("zoomed", view.zoom > 1);
   view.x = Math.min(1 - half, Math.max(half, view.x));
   view.y = Math.min(1 - half, Math.max(half, view.y));
-  const { width, height } = view.entry.shown;
   for (const image of byId("viewer").querySelectorAll(".frame img")) {
     const frame = image.closest(".frame");
     const [x, y] = [(0.5 - view.x * view.zoom) * frame.clientWidth, (0.5 - view.y * view.zoom) * frame.clientHeight];
     image.style.transform = `translate(${x}px, ${y}px) scale(${view.zoom})`;
     // From there on single pixels can be judged, and nothing must smooth them; the input has larger ones at once.
-    const large = frame.clientWidth * view.zoom * window.devicePixelRatio >= width;
-    image.classList.toggle("pixels", image.dataset.of === "LR" || (large && height > 0));
+    const large = frame.clientWidth * view.zoom * window.devicePixelRatio >= view.entry.shown.width;
+    image.classList.toggle("pixels", image.dataset.of === "LR" || large);
   }
   byId("left-layer").style.clipPath = `inset(0 ${100 - view.divide}% 0 0)`;
   byId("slider").querySelector(".divider").style.left = `${view.divide}%`;

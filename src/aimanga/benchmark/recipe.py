@@ -13,9 +13,6 @@ from aimanga.errors import UsageError
 SHIPPED = ("factsheet", "models")
 """The recipes that come with the package: `benchmark-NAME.toml`."""
 
-PLACEHOLDERS = ("input", "output", "input_folder", "output_folder", "scale", "python")
-"""What a command may have in braces."""
-
 
 def _fit_for_a_folder(name: str) -> str:
     if not name.strip(" .") or set(name) & set('/\\:*?"<>|') or printable(name) != name:

@@ -1,6 +1,6 @@
 """What the page of a benchmark shows: all scores, and the pictures that tell most."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import zip_longest
 
 import pyvips
@@ -8,7 +8,7 @@ import pyvips
 from aimanga.benchmark.crops import all_pictures, cut, part_that_differs
 from aimanga.benchmark.findings import Findings, input_hashes, protocols, set_in_words, versions
 from aimanga.benchmark.page import Mean, Measure, Page, PageCase, PageSet, Shown
-from aimanga.benchmark.results import SetResult
+from aimanga.benchmark.results import EXPENSES, SetResult
 from aimanga.config import to_toml
 from aimanga.evaluate import Case
 from aimanga.images import Samples
@@ -65,12 +65,13 @@ def _page_set(found: SetResult, room: int, scale: int) -> PageSet:
         Measure(metric.name, metric.title, metric.better, 3, f"{metric.protocol} ({metric.source})")
         for metric in found.measured
     ]
-    means = {name: dict(_means(found, name)) for name in found.methods}
-    if any("seconds" in values for values in means.values()):
-        cost = "Seconds a megapixel of the result; files read and written, models loaded before."
-        measures.append(Measure("seconds", "s/MP", "lower", 2, cost))
-    if any("memory" in values for values in means.values()):
-        measures.append(Measure("memory", "MiB", "lower", 0, "The most memory that the program had in use."))
+    measures += [
+        Measure(expense.name, expense.title, "lower", expense.digits, expense.about)
+        for expense in EXPENSES
+        if found.expenses(expense)
+    ]
+    best = {column.title: column.best() for column in found.columns()}
+    means = {name: dict(_means(found, name, best)) for name in found.methods}
     cases = []
     for name, case in found.cases.items():
         scores = {
@@ -81,13 +82,12 @@ def _page_set(found: SetResult, room: int, scale: int) -> PageSet:
         }
         picture = _shown(found, case, scale) if name in shown else None
         cases.append(PageCase(name, case.category, scores, problems, picture))
-    few = len(found.methods) > 1 and not found.tells_differences
-    about = f"{set_in_words(found)}{', too few to tell differences from chance' if few else ''}."
+    about = f"{set_in_words(found)}{', too few to tell differences from chance' if found.too_few else ''}."
     return PageSet(found.name, about, measures, means, cases)
 
 
-def _means(found: SetResult, method: str) -> Iterator[tuple[str, Mean]]:
-    best = {column.title: column.best() for column in found.columns()}
+def _means(found: SetResult, method: str, best: Mapping[str, Collection[str]]) -> Iterator[tuple[str, Mean]]:
+    """The means of a method by measure; `best` are the best methods by the measures' titles."""
     for metric in found.measured:
         mean, interval = found.mean(method, metric.name), found.interval(method, metric.name)
         if mean is not None:
@@ -103,12 +103,10 @@ def _means(found: SetResult, method: str) -> Iterator[tuple[str, Mean]]:
                 ),
             )
     result = found.methods[method]
-    for name, title, value in (
-        ("seconds", "s/MP", result.seconds_per_megapixel),
-        ("memory", "MiB", None if result.memory is None else result.memory / 2**20),
-    ):
+    for expense in EXPENSES:
+        value = expense.value(result)
         if value is not None:
-            yield name, Mean(value, len(result.costs), best=method in best[title])
+            yield expense.name, Mean(value, len(result.costs), best=method in best[expense.title])
 
 
 def _telling(found: SetResult, room: int) -> list[str]:
@@ -124,7 +122,7 @@ def _telling(found: SetResult, room: int) -> list[str]:
 
 
 def _shown(found: SetResult, case: Case, scale: int) -> Shown:
-    results = {name: method.files[case.name] for name, method in found.methods.items() if case.name in method.files}
+    results = found.files_of(case.name)
     pictures = all_pictures(case, results)
     height, width = pictures[next(iter(results))].shape[:2]
     box = part_that_differs([pictures[name] for name in results], _LARGEST, _LARGEST, scale)

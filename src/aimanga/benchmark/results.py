@@ -1,6 +1,6 @@
 """What a benchmark has found: scores and costs of all methods on a set, over the pictures that all have made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,6 +54,44 @@ class MethodResult:
 
 
 @dataclass(frozen=True)
+class Expense:
+    """What methods cost, as a measure by which they are compared.
+
+    Attributes:
+        name: Its name.
+        title: What it is called in tables.
+        digits: So many are shown behind the point.
+        about: What it is.
+        value: That of a method on a set; None where it is not known.
+    """
+
+    name: str
+    title: str
+    digits: int
+    about: str
+    value: Callable[[MethodResult], float | None]
+
+
+EXPENSES = (
+    Expense(
+        "seconds",
+        "s/MP",
+        2,
+        "seconds a megapixel of the result, files read and written, models loaded before; a program's own start is in "
+        "its time",
+        lambda result: result.seconds_per_megapixel,
+    ),
+    Expense(
+        "memory",
+        "MiB",
+        0,
+        "the most memory that the program had in use",
+        lambda result: None if result.memory is None else result.memory / 2**20,
+    ),
+)
+
+
+@dataclass(frozen=True)
 class SetResult:
     """All methods on a set.
 
@@ -89,10 +127,10 @@ class SetResult:
         """The metrics that could run."""
         return tuple(metric for metric in self.metrics if metric.name not in self.missing)
 
-    def values(self, method: str, metric: str, names: Sequence[str] | None = None) -> dict[str, float]:
-        """The scores of a method by picture, of those of `names` that have one; without names the common ones."""
+    def values(self, method: str, metric: str) -> dict[str, float]:
+        """The scores of a method, of those of the common pictures that have one."""
         scores = self.methods[method].scores
-        values = {name: scores[name].values.get(metric) for name in names or self.common if name in scores}
+        values = {name: scores[name].values.get(metric) for name in self.common if name in scores}
         return {name: value for name, value in values.items() if value is not None}
 
     def mean(self, method: str, metric: str) -> float | None:
@@ -113,9 +151,13 @@ class SetResult:
         }
 
     @property
-    def tells_differences(self) -> bool:
-        """Whether there are methods to compare, and pictures enough to tell a difference from chance."""
-        return len(self.methods) > 1 and len(self.common) >= FEWEST_PAIRS
+    def too_few(self) -> bool:
+        """Whether there are methods to compare, and not pictures enough to tell a difference from chance."""
+        return len(self.methods) > 1 and len(self.common) < FEWEST_PAIRS
+
+    def files_of(self, case: str) -> dict[str, Path]:
+        """What methods have made of a picture, by their names."""
+        return {name: method.files[case] for name, method in self.methods.items() if case in method.files}
 
     @cached_property
     def significance(self) -> Mapping[tuple[str, str], float]:
@@ -124,12 +166,15 @@ class SetResult:
         All comparisons on the set are corrected for their number.
         """
         found = {}
-        for method in self.methods:
-            for metric in self.measured:
-                mine, theirs = (self.values(name, metric.name) for name in (method, self.baseline))
+        for metric in self.measured:
+            theirs = self.values(self.baseline, metric.name)
+            for method in self.methods:
+                if method == self.baseline:
+                    continue
+                mine = self.values(method, metric.name)
                 both = [name for name in mine if name in theirs]
                 p = paired_p([mine[name] for name in both], [theirs[name] for name in both])
-                if method != self.baseline and p is not None:
+                if p is not None:
                     found[method, metric.name] = p
         return holm(found)
 
@@ -140,17 +185,15 @@ class SetResult:
             means = {name: mean for name in self.methods if (mean := self.mean(name, metric.name)) is not None}
             marks = {name: "*" for name in means if self.significance.get((name, metric.name), 1) < SIGNIFICANT}
             columns.append(Column(metric.title, metric.better, means, 3, marks))
-        seconds = {
-            name: seconds
-            for name, method in self.methods.items()
-            if (seconds := method.seconds_per_megapixel) is not None
-        }
-        memory = {name: used / 2**20 for name, method in self.methods.items() if (used := method.memory) is not None}
-        if seconds:
-            columns.append(Column("s/MP", "lower", seconds, 2))
-        if memory:
-            columns.append(Column("MiB", "lower", memory, 0))
+        for expense in EXPENSES:
+            values = self.expenses(expense)
+            if values:
+                columns.append(Column(expense.title, "lower", values, expense.digits))
         return columns
+
+    def expenses(self, expense: Expense) -> dict[str, float]:
+        """What the methods cost, of those of which it is known."""
+        return {name: value for name, method in self.methods.items() if (value := expense.value(method)) is not None}
 
     @property
     def failures(self) -> list[str]:
@@ -163,6 +206,11 @@ class SetResult:
                     pictures.setdefault(problem, []).append(case)
             lines += [f"{self.name}, {name}, {_first(cases)}: {problem}" for problem, cases in pictures.items()]
         return lines
+
+
+def failures_of(sets: Mapping[str, SetResult]) -> list[str]:
+    """All that went wrong on sets, a line each."""
+    return [line for found in sets.values() for line in found.failures]
 
 
 def _first(names: Sequence[str]) -> str:
@@ -187,7 +235,7 @@ class BenchmarkReport:
     @property
     def failures(self) -> list[str]:
         """All that went wrong, a line each."""
-        return [line for found in self.sets.values() for line in found.failures]
+        return failures_of(self.sets)
 
     @property
     def exit_code(self) -> int:

@@ -74,18 +74,24 @@ def run_benchmark(
     """Do what a plan says; arguments and errors as for `benchmark_methods`; `told` hears what begins."""
     begin = time.perf_counter()
     planned.output.mkdir(parents=True, exist_ok=True)
-    sets = {}
+    sources = {}
     for name, entry in planned.sets.items():
         source = entry.source
         if not isinstance(source, PictureCases):
             told(f"{name}: making the set")
             run_test_set(source, jobs=jobs, watcher=watcher)
             source = read_test_set(source.output)
-        made = {}
-        for method in planned.recipe.methods:
+        sources[name] = source
+    made: dict[str, dict[str, Made]] = {name: {} for name in sources}
+    for method in planned.recipe.methods:  # one after the other on all sets: the last model stays loaded
+        for name, source in sources.items():
             told(f"{name}: {method.name}")
-            made[method.name] = _made(method, name, source, entry.scale, planned.output, watcher)
-        sets[name] = _scored(planned, name, entry, source, made, jobs, watcher, told)
+            scale = planned.sets[name].scale
+            made[name][method.name] = _made(method, name, source, scale, planned.output, watcher)
+    sets = {
+        name: _scored(planned, name, planned.sets[name], source, made[name], jobs, watcher, told)
+        for name, source in sources.items()
+    }
     told("writing tables and the page")
     findings = Findings(planned, sets, methods_in_words(planned))
     page = planned.output / "report.html"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aimanga.atomic import replacing
 from aimanga.benchmark.findings import Findings, input_hashes, protocols, set_in_words, versions
-from aimanga.benchmark.results import SIGNIFICANT, SetResult
+from aimanga.benchmark.results import EXPENSES, SIGNIFICANT, SetResult
 from aimanga.evaluate.columns import latex_table, markdown_rows, markdown_table
 from aimanga.evaluate.statistics import LEVEL
 
@@ -42,11 +42,7 @@ def _markdown(findings: Findings) -> str:
     lines += ["", "## How it was measured", ""]
     lines += [f"- {title}: {protocol}" for title, protocol in protocols(findings).items()]
     if any(method.costs for found in findings.sets.values() for method in found.methods.values()):
-        lines += [
-            "- s/MP: seconds a megapixel of the result, files read and written, models loaded before; a program's own"
-            " start is in its time",
-            "- MiB: the most memory that the program had in use",
-        ]
+        lines += [f"- {expense.title}: {expense.about}" for expense in EXPENSES]
     if planned.command:
         lines += ["", "To repeat it:", "", "```console", f"$ {planned.command}", "```"]
     lines += ["", f"Made by aimanga {version('aimanga')}."]
@@ -59,7 +55,7 @@ def _markdown(findings: Findings) -> str:
 def _footnotes(found: SetResult) -> list[str]:
     if len(found.methods) < 2:
         return []
-    if not found.tells_differences:
+    if found.too_few:
         return ["", f"{len(found.common)} pictures are too few to tell differences from chance."]
     level = f"{SIGNIFICANT:g}"
     return ["", f"\\* differs from {found.baseline}: p < {level}, Wilcoxon's signed-rank test, Holm's correction."]
