@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
@@ -75,12 +75,26 @@ def read_toml(path: Path) -> tuple[str, dict[str, object]]:
         raise UsageError(f"{path}: not a TOML file: {error}") from error
 
 
-def shipped_path(kind: str, name: str) -> Path:
-    """Where a recipe that comes with the package lies, whether it is there or not: `recipes/KIND-NAME.toml`."""
-    package = Path(__file__).parent
-    installed = package / "recipes" / f"{kind}-{name}.toml"
-    # In a checkout they lie beside the sources; a built package has them inside.
-    return installed if installed.is_file() else package.parents[1] / "recipes" / installed.name
+def recipe_file(kind: str, recipe: str | Path, shipped: Collection[str]) -> Path:
+    """Find the file of a recipe.
+
+    Args:
+        kind: What it is for: `degrade`, `train`, `benchmark`.
+        recipe: The name of one that is shipped, or a TOML file.
+        shipped: The names of those that are.
+
+    Raises:
+        UsageError: It is meant as a name, and there is none like it.
+    """
+    if str(recipe) in shipped:
+        package = Path(__file__).parent
+        installed = package / "recipes" / f"{kind}-{recipe}.toml"
+        # In a checkout they lie beside the sources; a built package has them inside.
+        return installed if installed.is_file() else package.parents[1] / "recipes" / installed.name
+    path = Path(recipe)
+    if not path.exists() and not path.suffix:
+        raise UsageError(f"{recipe}: no such file, and the recipes that come with aimanga are {', '.join(shipped)}")
+    return path
 
 
 def to_toml(config: Config) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from aimanga.batch import printable
-from aimanga.config import Config, Key, key_lines, load, place, read_toml, shipped_path
+from aimanga.config import Config, Key, key_lines, load, place, read_toml, recipe_file
 from aimanga.errors import UsageError
 
 SHIPPED = ("factsheet", "models")
@@ -172,11 +172,6 @@ class BenchmarkRecipe(Config):
     """For a paper."""
 
 
-def recipe_path(recipe: str | Path) -> Path:
-    """The file of a recipe: the name of one that is shipped, or a file."""
-    return shipped_path("benchmark", str(recipe)) if str(recipe) in SHIPPED else Path(recipe)
-
-
 def load_recipe(recipe: str | Path, methods: Sequence[str] = (), sets: Sequence[str] = ()) -> BenchmarkRecipe:
     """Read a recipe.
 
@@ -188,9 +183,7 @@ def load_recipe(recipe: str | Path, methods: Sequence[str] = (), sets: Sequence[
     Raises:
         UsageError: The file is missing or no recipe; the message names all that is wrong, and the lines.
     """
-    path = recipe_path(recipe)
-    if not path.exists() and not path.suffix:
-        raise UsageError(f"{recipe}: no such file, and the recipes that come with aimanga are {', '.join(SHIPPED)}")
+    path = recipe_file("benchmark", recipe, SHIPPED)
     found = load(BenchmarkRecipe, path)
     problems = _contradictions(found, key_lines(read_toml(path)[0]))
     if problems:

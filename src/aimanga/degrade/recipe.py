@@ -9,9 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from aimanga.config import Config, Range, load, shipped_path
+from aimanga.config import Config, Range, load, recipe_file
 from aimanga.degrade.resize import ResizeMode
-from aimanga.errors import UsageError
 from aimanga.images.codec import Codec
 
 BlurKind = Literal[
@@ -207,7 +206,7 @@ DEFAULT_RECIPE = "aimanga"
 
 def recipe_path(recipe: str | Path) -> Path:
     """Where a recipe lies: one of `SHIPPED` by its name, or a file by its path."""
-    return shipped_path("degrade", str(recipe)) if str(recipe) in SHIPPED else Path(recipe)
+    return recipe_file("degrade", recipe, SHIPPED)
 
 
 def load_recipe(recipe: str | Path) -> Recipe:
@@ -219,7 +218,4 @@ def load_recipe(recipe: str | Path) -> Recipe:
     Raises:
         UsageError: The file is missing or no recipe; the message names all that is wrong.
     """
-    path = recipe_path(recipe)
-    if not path.exists() and not path.suffix:
-        raise UsageError(f"{recipe}: no such file, and the recipes that come with aimanga are {', '.join(SHIPPED)}")
-    return load(Recipe, path)
+    return load(Recipe, recipe_path(recipe))

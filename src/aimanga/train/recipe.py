@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from aimanga import weights
-from aimanga.config import Config, Key, explain, key_lines, place, read_toml, shipped_path
+from aimanga.config import Config, Key, explain, key_lines, place, read_toml, recipe_file
 from aimanga.degrade import SHIPPED as DEGRADATIONS
 from aimanga.errors import UsageError
 from aimanga.losses import GanLoss
@@ -342,7 +342,7 @@ def without_folders(recipe: TrainRecipe) -> TrainRecipe:
 
 def recipe_path(recipe: str | Path) -> Path:
     """Where a recipe lies: one of `SHIPPED` by its name, or a file by its path."""
-    return shipped_path("train", str(recipe)) if str(recipe) in SHIPPED else Path(recipe)
+    return recipe_file("train", recipe, SHIPPED)
 
 
 def load_recipe(recipe: str | Path, settings: Sequence[str] = (), data: Sequence[str | Path] = ()) -> RecipeFile:
@@ -359,8 +359,6 @@ def load_recipe(recipe: str | Path, settings: Sequence[str] = (), data: Sequence
             lines.
     """
     path = recipe_path(recipe)
-    if not path.exists() and not path.suffix:
-        raise UsageError(f"{recipe}: no such file, and the recipes that come with aimanga are {', '.join(SHIPPED)}")
     text, content = read_toml(path)
     lines: dict[Key, int | str] = dict(key_lines(text))
     if data:
