@@ -9,13 +9,12 @@ from aimanga.pages import data_uri, embedded_json, template
 
 
 def test_the_policy_lets_only_the_page_s_own_script_and_style_run(tmp_path):
-    (tmp_path / "x.html").write_text(
-        "<meta {{policy}}><style>{{style}}</style>{{data}}<script>{{script}}</script>", encoding="utf-8"
-    )
+    (tmp_path / "x.html").write_text("<p>{{data}}</p>", encoding="utf-8")
     (tmp_path / "x.css").write_text("a { color: red }", encoding="utf-8")
     (tmp_path / "x.js").write_text("alert('ä')", encoding="utf-8")
-    head, tail = template(tmp_path, "x")
-    policy = re.search("<meta (.*?)>", head)[1]
+    head, tail = template(tmp_path, "x", "An ä")
+    assert "<title>An ä</title>" in head and head.endswith("<p>") and tail.startswith("</p>")
+    policy = re.search('<meta http-equiv="Content-Security-Policy" content="(.*?)">', head)[1]
     assert policy.startswith("default-src 'none'; img-src data:")
     for kind, text in (("style", re.search("<style>(.*?)</style>", head, re.DOTALL)[1]),
                        ("script", re.search("<script>(.*?)</script>", tail, re.DOTALL)[1])):  # fmt: skip

@@ -6,22 +6,25 @@ import json
 from pathlib import Path
 
 
-def template(folder: Path, name: str) -> tuple[str, str]:
+def template(folder: Path, name: str, title: str) -> tuple[str, str]:
     """A page before and after its data, with the policy that lets its own script and style run, and nothing else.
 
     Args:
-        folder: Where NAME.html, NAME.css and NAME.js lie; the first one has the places `{{policy}}`, `{{style}}`,
-            `{{data}}` and `{{script}}`.
+        folder: Where NAME.html, NAME.css and NAME.js lie; the first one is the body, with the place `{{data}}`.
         name: The stem of the three files.
+        title: The title of the window; no data, which has a place of its own.
     """
     style, script = ("\n" + (folder / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"script-src '{_digest(script)}'; style-src '{_digest(style)}'"
     )
-    page = (folder / f"{name}.html").read_text(encoding="utf-8")
-    head, tail = page.replace("{{policy}}", policy).replace("{{style}}", style).split("{{data}}")
-    return head, tail.replace("{{script}}", script)
+    page = (Path(__file__).parent / "pages.html").read_text(encoding="utf-8")
+    body = (folder / f"{name}.html").read_text(encoding="utf-8")
+    head, tail = (
+        page.replace("{{title}}", title).replace("{{policy}}", policy).replace("{{body}}", body).split("{{data}}")
+    )
+    return head.replace("{{style}}", style), tail.replace("{{script}}", script)
 
 
 def embedded_json(content: object) -> str:

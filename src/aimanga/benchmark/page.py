@@ -136,7 +136,7 @@ def write_page(content: Page, path: Path) -> None:
         content: What it tells.
         path: The file; a former one is replaced. The same content gives the same bytes.
     """
-    head, tail = template(Path(__file__).parent, "page")
+    head, tail = template(Path(__file__).parent, "page", "aimanga benchmark")
     data = {
         "title": content.title,
         "description": content.description,

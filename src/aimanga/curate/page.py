@@ -88,7 +88,7 @@ def write_page(
         entries: The pictures, taken one after the other.
         options: How it was screened, to be shown as it is: name and value.
     """
-    head, tail = template(_HERE, "page")
+    head, tail = template(_HERE, "page", "aimanga curate")
     pictures = []
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(head)

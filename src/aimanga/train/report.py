@@ -40,7 +40,7 @@ def write_report(folder: Path) -> Path:
     """
     events = read_log(folder)
     path = folder / FILE
-    head, tail = template(Path(__file__).parent, "report")
+    head, tail = template(Path(__file__).parent, "report", "aimanga train")
     with replacing(path) as part, part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         file.write(head)
         for section in (_masthead(folder), _notices, _scores, _sheets(folder), _curves, _fed(folder), _recipe):
