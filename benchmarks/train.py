@@ -27,6 +27,7 @@ from torch import Tensor
 
 from aimanga.degrade import degrade, load_recipe
 from aimanga.images import read
+from aimanga.memory import freed_memory_kept
 from aimanga.tensors import from_array
 from aimanga.train.fabric import make_fabric
 from aimanga.train.learner import Learner
@@ -34,7 +35,6 @@ from aimanga.train.networks import Networks, build
 from aimanga.train.recipe import RecipeFile
 from aimanga.train.recipe import load_recipe as load_training
 from aimanga.train.schedule import rates_at
-from aimanga.upscale.memory import freed_memory_kept
 from degrade import drawn, reference, sharpened
 
 SIDE, BATCH, ITERATIONS = 128, 4, 4

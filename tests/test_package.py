@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 
 import pytest
 
@@ -45,8 +46,7 @@ def test_importing_aimanga_imports_nothing_heavy():
 
 
 def test_versions_agree():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == aimanga.__version__
+    assert version("aimanga") == aimanga.__version__
     assert f"## {aimanga.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
@@ -101,3 +101,21 @@ def test_the_published_results_are_by_todays_protocols():
     for name in load_recipe("models").metrics:
         metric = find_metric(name)
         assert f"- {metric.title}: {metric.protocol} ({metric.source})" in text
+
+
+def test_it_runs_from_the_sources_without_an_installation():
+    """`PYTHONPATH=src python -m aimanga`, with no metadata of a package called aimanga."""
+    code = """
+import importlib.metadata as metadata, sys
+found = metadata.version
+def version(name):
+    if name == "aimanga":
+        raise metadata.PackageNotFoundError(name)
+    return found(name)
+metadata.version = version
+from aimanga.cli import main
+sys.argv = ["aimanga", "score", "samples/owl.jpg"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

@@ -11,6 +11,8 @@ Everything here is imported when it is first used, so `import aimanga` costs not
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from aimanga.version import __version__
+
 if TYPE_CHECKING:
     from aimanga import metrics
     from aimanga.batch import Record, Report
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from aimanga.models import MODELS, Model, load_model
     from aimanga.models.export import export
     from aimanga.upscale import upscale, upscale_files
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "AimangaError": "aimanga.errors",

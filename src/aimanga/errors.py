@@ -21,5 +21,9 @@ class ModelError(AimangaError):
     """A model's weights are missing, damaged, or of a network that is not known."""
 
 
+class DivergedError(AimangaError):
+    """A training diverged: a loss or a gradient is not finite, or the L1 loss exploded."""
+
+
 class ResourceError(AimangaError):
     """The machine has too little memory or disk for the work; said before the work begins."""

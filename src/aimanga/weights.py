@@ -3,7 +3,6 @@
 Nothing here reaches the network but `fetch`, and that only when a user asks for it.
 """
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from aimanga.atomic import remove_remains, replacing
 from aimanga.errors import ModelError
+from aimanga.hashing import sha256_of
 
 FOLDER_VARIABLE = "AIMANGA_WEIGHTS"
 """The environment variable that names another folder for fetched weights than the platform's cache."""
@@ -325,12 +325,6 @@ def verify(path: Path, sha256: str, *, remedy: str) -> None:
             f"{path}: this weight file is damaged or another one: its SHA-256 is {found}, expected {sha256}; "
             f"bring the right one with: {remedy}"
         )
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _make_room(entry: WeightFile) -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aimanga.batch import Job, ProgressDisplay, Record, printable
+from aimanga.batch import Job, ProgressDisplay, Record
+from aimanga.text import printable
 
 
 def shown(terminal):

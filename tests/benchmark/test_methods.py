@@ -103,9 +103,9 @@ def test_a_method_is_another_one_when_anything_of_it_changes(tmp_path, nearest_m
     save_file({name: tensor + 0.01 for name, tensor in load_file(nearest_model).items()}, changed)
     (tmp_path / "a").write_text("a")
     methods = [
-        ModelMethod(name="m", model=str(nearest_model)),
-        ModelMethod(name="m", model=str(changed)),
-        ModelMethod(name="m", model=str(nearest_model), strength=0.5),
+        ModelMethod(name="m", model=str(nearest_model), precision="fp32"),
+        ModelMethod(name="m", model=str(changed), precision="fp32"),
+        ModelMethod(name="m", model=str(nearest_model), precision="fp32", strength=0.5),
         ModelMethod(name="m", model=str(nearest_model), precision="bf16"),
         Resampling(name="m", resample="bicubic"),
         Resampling(name="m", resample="lanczos"),
@@ -116,7 +116,7 @@ def test_a_method_is_another_one_when_anything_of_it_changes(tmp_path, nearest_m
     prints = [fingerprint(method) for method in methods]
     assert len(set(prints)) == len(methods)
     # The same weights under another name are the same method.
-    assert fingerprint(ModelMethod(name="n", model=str(mine))) == prints[0]
+    assert fingerprint(ModelMethod(name="n", model=str(mine), precision="fp32")) == prints[0]
     (tmp_path / "a").write_text("b")
     assert fingerprint(methods[-1]) != prints[-1]
     assert torch.equal(load_file(mine)["body.0.weight"], load_file(nearest_model)["body.0.weight"])

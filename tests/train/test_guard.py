@@ -1,7 +1,7 @@
 import pytest
 
+from aimanga.errors import DivergedError
 from aimanga.train.guard import Guard
-from aimanga.train.learner import DivergedError
 
 
 def test_an_explosion_is_noticed():

@@ -13,10 +13,11 @@ from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 from torch.amp import GradScaler
 
 from aimanga.degrade.blur import usm_sharpen
+from aimanga.errors import DivergedError
 from aimanga.models import RRDBNet, UNetDiscriminator, UNetDiscriminatorSN, VGG19Features
 from aimanga.models.catalog import LoadedModel
 from aimanga.train.fabric import Autocast, make_fabric
-from aimanga.train.learner import DIFFERENCE, DivergedError, Learner
+from aimanga.train.learner import DIFFERENCE, Learner
 from aimanga.train.networks import Networks, estimate_norms
 from aimanga.train.recipe import TrainRecipe
 

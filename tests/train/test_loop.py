@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file
 
 import aimanga
-from aimanga.errors import ResourceError, UsageError
+from aimanga.errors import DivergedError, ResourceError, UsageError
 from aimanga.images import Picture, write
 from aimanga.models import load_model
 from aimanga.models.checkpoint import read_info
 from aimanga.train import run, train
-from aimanga.train.learner import DivergedError, Learner
+from aimanga.train.learner import Learner
 from aimanga.train.log import read_log
 from aimanga.upscale.engine import Engine
 

@@ -3,7 +3,7 @@
 from aimanga.batch.gather import Measure, gather
 from aimanga.batch.journal import Journal, Json, journal
 from aimanga.batch.plan import Job, Plan, find, plan
-from aimanga.batch.progress import ProgressDisplay, printable
+from aimanga.batch.progress import ProgressDisplay
 from aimanga.batch.report import Detail, Record, Report
 from aimanga.batch.run import Work, run
 from aimanga.batch.watcher import Tick, Unwatched, Watcher
@@ -26,6 +26,5 @@ __all__ = [
     "gather",
     "journal",
     "plan",
-    "printable",
     "run",
 ]

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from aimanga.batch.plan import Job
 from aimanga.batch.report import Record, Status
+from aimanga.text import printable
 
 
 class ProgressDisplay:
@@ -82,11 +83,6 @@ class ProgressDisplay:
         self._progress.update(self._all, completed=self._done, description=f"{self._ended}/{self._jobs}")
         if record.status in self._lines:
             self._console.print(_line(record), soft_wrap=True, highlight=False, emoji=False)
-
-
-def printable(text: str) -> str:
-    """The text with escapes for what a terminal cannot show, or would obey: a file name can hold anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _line(record: Record) -> str:

@@ -1,6 +1,5 @@
 """Run one function over many files, each of which becomes a file: resumable, one bad file never stopping the rest."""
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from aimanga.batch.plan import Job
 from aimanga.batch.pool import Attempt, attempts
 from aimanga.batch.report import Detail, Record, Report
 from aimanga.batch.watcher import Tick, Watcher, reporting
+from aimanga.hashing import sha256_of
 
 Work = Callable[[Path, Path, Tick], Mapping[str, Detail]]
 """Makes the target of a source, atomically; tells the share that is done; returns what is worth reporting."""
@@ -79,8 +79,7 @@ def run(
 def _make(work: Work, job: Job, tick: Tick) -> tuple[Mapping[str, Detail], str]:
     """What the work tells about a target, and the target's digest."""
     details = work(job.source, job.target, tick)
-    with job.target.open("rb") as file:
-        return details, hashlib.file_digest(file, "sha256").hexdigest()
+    return details, sha256_of(job.target)
 
 
 def _record(job: Job, attempt: Attempt[tuple[Mapping[str, Detail], str]]) -> Record:

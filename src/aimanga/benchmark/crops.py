@@ -57,12 +57,7 @@ def part_that_differs(results: Sequence[Samples], width: int, height: int, scale
 
 def cut(pictures: Mapping[str, Samples], box: Box, scale: int) -> dict[str, Samples]:
     """The same part of all pictures; of the input, `LR`, the one that becomes it."""
-    parts = {}
-    for name, pixels in pictures.items():
-        factor = scale if name == "LR" else 1
-        left, top, width, height = (side // factor for side in (box.left, box.top, box.width, box.height))
-        parts[name] = pixels[top : top + height, left : left + width]
-    return parts
+    return {name: (box.divided(scale) if name == "LR" else box).of(pixels) for name, pixels in pictures.items()}
 
 
 def _in_cells(values: npt.NDArray[np.float32], cell: int) -> npt.NDArray[np.float64]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 
-from aimanga import weights
 from aimanga.benchmark.methods import describe
 from aimanga.benchmark.plan import BenchmarkPlan
 from aimanga.benchmark.recipe import MadeElsewhere
 from aimanga.benchmark.results import SetResult, failures_of
+from aimanga.hashing import sha256_of
+
+PROGRAMS = ("torch", "numpy", "scipy", "pyvips")
+"""Those that have a part in the results."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,4 @@ def protocols(findings: Findings) -> dict[str, str]:
 
 def input_hashes(found: SetResult) -> dict[str, str]:
     """The SHA-256 of every input of a set."""
-    return {case.name: weights.sha256_of(case.low) for case in found.source.cases}
-
-
-def versions() -> dict[str, str]:
-    """The versions of the programs that have a part in the results."""
-    return {name: version(name) for name in ("aimanga", "torch", "numpy", "scipy", "pyvips")}
+    return {case.name: sha256_of(case.low) for case in found.source.cases}

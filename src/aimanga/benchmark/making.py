@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aimanga import weights
 from aimanga.atomic import remove_remains, replacing
 from aimanga.batch import Journal, Json, Tick, Watcher, gather, journal
 from aimanga.benchmark.command import ProgramError, end_left_running, filled, run_program
@@ -20,6 +19,7 @@ from aimanga.benchmark.methods import Maker, check_result, fingerprint, make, wa
 from aimanga.benchmark.recipe import ModelMethod, Program, Resampling
 from aimanga.errors import AimangaError
 from aimanga.evaluate import Case
+from aimanga.hashing import sha256_of
 from aimanga.images import PictureFile, read, write
 
 
@@ -121,12 +121,12 @@ def make_results(
 
 def _key(method_key: str, scale: int, source: Path) -> str:
     """All that a result depends on, by content: a picture that was only touched is the same."""
-    return hashlib.sha256(f"{method_key} {scale} {weights.sha256_of(source)}".encode()).hexdigest()
+    return hashlib.sha256(f"{method_key} {scale} {sha256_of(source)}".encode()).hexdigest()
 
 
 def _is_intact(kept: Journal, targets: Mapping[Path, Path], source: Path) -> bool:
     target = targets[source]
-    return target.is_file() and weights.sha256_of(target) == kept.values(source).get("sha256")
+    return target.is_file() and sha256_of(target) == kept.values(source).get("sha256")
 
 
 def _cost_of(values: Mapping[str, Any]) -> Cost:
@@ -135,7 +135,7 @@ def _cost_of(values: Mapping[str, Any]) -> Cost:
 
 def _values(target: Path, seconds: float | None, memory: int | None) -> Mapping[str, Json]:
     return {
-        "sha256": weights.sha256_of(target),
+        "sha256": sha256_of(target),
         "megapixels": _megapixels(target),
         "seconds": seconds,
         "memory": memory,

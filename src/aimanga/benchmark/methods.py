@@ -6,20 +6,20 @@ import sys
 import time
 from dataclasses import replace
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 
-from aimanga import weights
 from aimanga.atomic import replacing
 from aimanga.batch import Tick
 from aimanga.benchmark.command import ProgramError, filled, run_program
 from aimanga.benchmark.recipe import ModelMethod, Program, Resampling
 from aimanga.degrade.resize import resize as resize_lanczos
 from aimanga.errors import AimangaError, PictureError
+from aimanga.hashing import sha256_of
 from aimanga.images import PictureFile, read, write
 from aimanga.tensors import from_array, resize, to_array
 from aimanga.upscale import UpscaleOptions, load_engine, upscale_file
 from aimanga.upscale.precision import describe as describe_place
+from aimanga.version import __version__
 
 Maker = ModelMethod | Resampling | Program
 """A method that makes pictures."""
@@ -33,11 +33,11 @@ def fingerprint(method: Maker) -> str:
     """
     if isinstance(method, ModelMethod):
         engine = load_engine(method.model, method.device, method.precision)
-        parts = [version("aimanga"), engine.model.sha256, engine.precision, engine.device.type, method.strength]
+        parts = [__version__, engine.model.sha256, engine.precision, engine.device.type, method.strength]
     elif isinstance(method, Resampling):
-        parts = [version("aimanga"), method.resample]
+        parts = [__version__, method.resample]
     else:
-        files = [weights.sha256_of(Path(path)) for path in method.depends]
+        files = [sha256_of(Path(path)) for path in method.depends]
         parts = [method.command, files]
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
 

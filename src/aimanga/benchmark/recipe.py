@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from aimanga.batch import printable
 from aimanga.config import Config, Key, key_lines, load, place, read_toml, recipe_file
 from aimanga.errors import UsageError
+from aimanga.text import printable
 
 SHIPPED = ("factsheet", "models")
 """The recipes that come with the package: `benchmark-NAME.toml`."""

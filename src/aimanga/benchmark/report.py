@@ -6,12 +6,13 @@ from itertools import zip_longest
 import pyvips
 
 from aimanga.benchmark.crops import all_pictures, cut, part_that_differs
-from aimanga.benchmark.findings import Findings, input_hashes, protocols, set_in_words, versions
+from aimanga.benchmark.findings import PROGRAMS, Findings, input_hashes, protocols, set_in_words
 from aimanga.benchmark.page import Mean, Measure, Page, PageCase, PageSet, Shown
 from aimanga.benchmark.results import EXPENSES, SetResult
 from aimanga.config import to_toml
 from aimanga.evaluate import Case
 from aimanga.images import Samples
+from aimanga.version import versions
 
 # Larger pictures are shown in part: a page of forty with five methods each has about 30 MB.
 _LARGEST = 640
@@ -27,7 +28,7 @@ def page_of(findings: Findings) -> Page:
         "Command": planned.command,
         "Recipe": to_toml(planned.recipe),
         "Protocols": "\n".join(f"{title}: {protocol}" for title, protocol in protocols(findings).items()),
-        "Versions": "\n".join(f"{name} {version}" for name, version in versions().items()),
+        "Versions": "\n".join(f"{name} {version}" for name, version in versions(*PROGRAMS).items()),
         "SHA-256 of the inputs": "\n".join(
             f"{digest}  {name}/{case}"
             for name, found in findings.sets.items()

@@ -4,15 +4,15 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 
 from aimanga.atomic import replacing
-from aimanga.benchmark.findings import Findings, input_hashes, protocols, set_in_words, versions
+from aimanga.benchmark.findings import PROGRAMS, Findings, input_hashes, protocols, set_in_words
 from aimanga.benchmark.results import EXPENSES, SIGNIFICANT, SetResult
 from aimanga.evaluate.columns import latex_table, markdown_rows, markdown_table
 from aimanga.evaluate.statistics import LEVEL
+from aimanga.version import __version__, versions
 
 
 def write_tables(findings: Findings, folder: Path) -> tuple[Path, ...]:
@@ -45,7 +45,7 @@ def _markdown(findings: Findings) -> str:
         lines += [f"- {expense.title}: {expense.about}" for expense in EXPENSES]
     if planned.command:
         lines += ["", "To repeat it:", "", "```console", f"$ {planned.command}", "```"]
-    lines += ["", f"Made by aimanga {version('aimanga')}."]
+    lines += ["", f"Made by aimanga {__version__}."]
     failures = findings.failures
     if failures:
         lines += ["", "## What is missing", "", *(f"- {line}" for line in failures)]
@@ -78,7 +78,7 @@ def _intervals(found: SetResult) -> list[str]:
 
 
 def _latex(findings: Findings) -> str:
-    lines = [f"% {findings.planned.recipe.title}, by aimanga {version('aimanga')}"]
+    lines = [f"% {findings.planned.recipe.title}, by aimanga {__version__}"]
     lines += [f"% {title}: {protocol}" for title, protocol in protocols(findings).items()]
     for name, found in findings.sets.items():
         lines += ["", f"% {name}: {set_in_words(found)}"]
@@ -106,8 +106,8 @@ def _csv(findings: Findings) -> str:
 
 def _json(findings: Findings) -> str:
     content = {
-        "aimanga": version("aimanga"),
-        "versions": versions(),
+        "aimanga": __version__,
+        "versions": versions(*PROGRAMS),
         "recipe": findings.planned.recipe.model_dump(mode="json", exclude_none=True),
         "methods": dict(findings.words),
         "baseline": findings.planned.baseline,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from aimanga.cli.console import counted, duration, say, say_table
+from aimanga.cli.console import say, say_table
+from aimanga.text import counted, duration
 
 _FAILURES = 20
 
@@ -32,8 +33,9 @@ def benchmark(
 
     from rich.console import Console
 
-    from aimanga.batch import ProgressDisplay, printable
+    from aimanga.batch import ProgressDisplay
     from aimanga.benchmark import load_recipe, plan_benchmark, run_benchmark
+    from aimanga.text import printable
 
     console = Console()
     command = f"aimanga benchmark {shlex.quote(recipe)} -o {shlex.quote(str(output))}"

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from aimanga.text import counted, duration
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -47,16 +49,3 @@ def say_table(console: "Console", methods: Sequence[str], columns: "Sequence[Col
         ]
         table.add_row(Text(method), *cells)
     console.print(table)
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things: 1 picture, 2 pictures."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

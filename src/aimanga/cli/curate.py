@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aimanga.cli.console import counted, duration, say, say_left_out
+from aimanga.cli.console import say, say_left_out
+from aimanga.text import counted, duration
 
 if TYPE_CHECKING:
     from rich.console import Console

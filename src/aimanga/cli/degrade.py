@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from aimanga.cli.console import counted, say, say_counts, say_left_out
+from aimanga.cli.console import say, say_counts, say_left_out
+from aimanga.text import counted
 
 degrade = typer.Typer(help="Degrade pictures as the world does: see it, store pairs, fit it.", no_args_is_help=True)
 

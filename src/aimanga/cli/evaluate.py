@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aimanga.cli.console import counted, say, say_table
+from aimanga.cli.console import say, say_table
+from aimanga.text import counted
 
 if TYPE_CHECKING:
     from rich.console import Console

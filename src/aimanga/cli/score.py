@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aimanga.cli.console import counted, duration, say
+from aimanga.cli.console import say
+from aimanga.text import counted, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +80,7 @@ def _print_scores(console: "Console", result: "ScoreReport") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from aimanga.batch import printable
+    from aimanga.text import printable
 
     table = Table(box=None, pad_edge=False)
     table.add_column("picture", overflow="fold")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from aimanga.cli.console import counted, say, say_counts
+from aimanga.cli.console import say, say_counts
+from aimanga.text import counted
 
 testset = typer.Typer(no_args_is_help=True, help="Test sets: make one, verify it, read published ones.")
 

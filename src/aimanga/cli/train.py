@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from aimanga.cli.console import counted, duration, say
+from aimanga.cli.console import say
+from aimanga.text import counted, duration
 
 if TYPE_CHECKING:
     from rich.console import Console

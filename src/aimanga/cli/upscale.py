@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aimanga.cli.console import counted, duration, say, say_counts, say_left_out
+from aimanga.cli.console import say, say_counts, say_left_out
+from aimanga.text import counted, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,7 +94,7 @@ def upscale(
 
 
 def _print_plan(console: "Console", plan: "UpscalePlan", overwrite: bool) -> None:
-    from aimanga.batch import printable
+    from aimanga.text import printable
 
     for picture in plan.pictures:
         source, target = picture.job.source, picture.job.target

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aimanga.hashing import sha256_of
+
 weights = typer.Typer(help="Fetch published weight files, or put them in place by hand.", no_args_is_help=True)
 
 _Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="What `list` shows.", show_default=False)]
@@ -44,7 +46,7 @@ def fetch(names: _Names) -> None:
         known = len(entry.sha256) == 64
         remark = "" if known else f" (published of its SHA-256: {entry.sha256 or 'nothing'})"
         typer.echo(f"{entry.name}: {'was here already' if there else 'fetched'}: {path}")
-        typer.echo(f"  SHA-256 {files.sha256_of(path)}{remark}, licence {entry.license}")
+        typer.echo(f"  SHA-256 {sha256_of(path)}{remark}, licence {entry.license}")
 
 
 @contextmanager
@@ -79,7 +81,7 @@ def verify() -> None:
     for entry in files.WEIGHT_FILES:
         if not entry.path.is_file():
             continue
-        matches = files.sha256_of(entry.path).startswith(entry.sha256)
+        matches = sha256_of(entry.path).startswith(entry.sha256)
         damaged |= not matches
         good = "good" if entry.sha256 else "here; no digest is published to compare it with"
         typer.echo(f"{entry.name}: {good if matches else f'DAMAGED: aimanga weights fetch {entry.name}'}")

@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from aimanga.curate.duplicates import SIDE
 from aimanga.curate.measure import SMALLEST, measure
 from aimanga.curate.thumbnails import gray_thumbnail, preview
 from aimanga.images import PictureFile
+from aimanga.version import __version__
 
 # Raised when a number is computed otherwise: what was measured before is measured again.
 _EDITION = 1
@@ -60,7 +60,7 @@ def survey_file(source: Path, tick: Tick, *, max_pixels: int, first_page: bool) 
 def survey_key(source: Path, *, max_pixels: int, first_page: bool) -> str:
     """What a survey of a file depends on: of the same key it need not be made again."""
     state = source.stat()
-    what = (version("aimanga"), _EDITION, max_pixels, first_page, state.st_size, state.st_mtime_ns)
+    what = (__version__, _EDITION, max_pixels, first_page, state.st_size, state.st_mtime_ns)
     return " ".join(map(str, what))
 
 

@@ -1,6 +1,6 @@
 """Degradation: what happens to photos between the lens and the web, drawn from recipes, repeatable."""
 
-from aimanga.degrade.pairs import PairOptions, draw_pair, make_pairs, plan_pairs, remake, run_pairs, seed_of
+from aimanga.degrade.pairs import PairOptions, draw_pair, make_pairs, plan_pairs, remake, run_pairs
 from aimanga.degrade.pipeline import degrade
 from aimanga.degrade.recipe import DEFAULT_RECIPE, SHIPPED, Recipe, load_recipe, recipe_path
 from aimanga.degrade.steps import Sample, Step, draw
@@ -21,5 +21,4 @@ __all__ = [
     "recipe_path",
     "remake",
     "run_pairs",
-    "seed_of",
 ]

@@ -1,6 +1,5 @@
 """Store pairs: pictures of high resolution, and what a recipe makes of them, with all that was drawn."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from aimanga.degrade.pipeline import degrade
 from aimanga.degrade.recipe import DEFAULT_RECIPE, Recipe, load_recipe
 from aimanga.degrade.steps import Sample, draw
 from aimanga.errors import AimangaError, PictureError, UsageError
+from aimanga.hashing import seed_of
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Box, Picture, PictureFile, Samples, read, write
 from aimanga.tensors import from_array, to_array
 
@@ -309,12 +309,6 @@ def draw_pair(width: int, height: int, name: str, options: PairOptions) -> tuple
 def draw_sample(width: int, height: int, name: str, options: PairOptions) -> Sample:
     """Draw what is done to the part of a picture; arguments as for `draw_pair`, the sides multiples of the scale."""
     return draw(options.recipe, height, width, seed_of(options.seed, name, "sample"))
-
-
-def seed_of(seed: int, name: str, purpose: str) -> int:
-    """A seed of its own for each thing that is drawn; all follow from one."""
-    text = f"{seed}/{purpose}/{name}".encode("utf-8", "surrogateescape")
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1  # a generator takes 63 bits
 
 
 def read_manifest(folder: Path) -> dict[str, Pair]:

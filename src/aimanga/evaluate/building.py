@@ -4,21 +4,21 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import Field
 
-from aimanga import weights
 from aimanga.atomic import replacing
 from aimanga.batch import Job, Report, Watcher, plan
 from aimanga.config import Config, load
-from aimanga.degrade import PairOptions, Recipe, load_recipe, run_pairs, seed_of
+from aimanga.degrade import PairOptions, Recipe, load_recipe, run_pairs
 from aimanga.degrade.pairs import PairPlan, read_manifest
 from aimanga.degrade.recipe import DEFAULT_RECIPE
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.layouts import MANIFEST
+from aimanga.hashing import seed_of, sha256_of
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, PictureFile
+from aimanga.version import versions
 
 LICENSES = "licenses.toml"
 
@@ -192,7 +192,7 @@ def verify_test_set(folder: str | Path) -> tuple[str, ...]:
         path = folder / name
         if not path.is_file():
             problems.append(f"{name} is missing")
-        elif weights.sha256_of(path) != digest:
+        elif sha256_of(path) != digest:
             problems.append(f"{name} is another file: its SHA-256 is not {digest}")
     there = (path.relative_to(folder).as_posix() for kind in ("HR", "LR") for path in (folder / kind).rglob("*"))
     problems += [
@@ -246,8 +246,8 @@ def _write(planned: BuildPlan) -> None:
                 "published": None if rights is None else rights.source,
                 "lr": pair.lr,
                 "hr": pair.hr,
-                "lr_sha256": weights.sha256_of(output / pair.lr),
-                "hr_sha256": weights.sha256_of(output / pair.hr),
+                "lr_sha256": sha256_of(output / pair.lr),
+                "hr_sha256": sha256_of(output / pair.hr),
                 "box": list(asdict(pair.box).values()),
                 **pair.sample.model_dump(mode="json"),
             }
@@ -260,7 +260,7 @@ def _write(planned: BuildPlan) -> None:
         "crop": options.crop,
         "categories": {category: taken for category, (taken, _) in planned.categories.items()},
         "recipe": options.recipe.model_dump(mode="json", exclude_none=True),
-        "versions": {name: version(name) for name in ("aimanga", "torch", "pyvips")},
+        "versions": versions("torch", "pyvips"),
         "pictures": pictures,
     }
     content["digest"] = hashlib.sha256(json.dumps(pictures, sort_keys=True).encode()).hexdigest()

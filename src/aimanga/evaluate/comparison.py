@@ -4,7 +4,6 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from aimanga.evaluate.score import ScoreOptions, ScorePlan, ScoreReport, plan_sc
 from aimanga.evaluate.tables import as_json, summary
 from aimanga.images import MAX_PIXELS
 from aimanga.metrics import Metric, available_metrics
+from aimanga.version import __version__
 
 TABLES = ("table.md", "table.tex", "scores.csv", "scores.json")
 """What is written."""
@@ -191,9 +191,9 @@ def _json(found: Comparison) -> str:
         name: {"metrics": summary(report), "pictures": [as_json(picture) for picture in report.pictures]}
         for name, report in found.methods.items()
     }
-    return json.dumps({"aimanga": version("aimanga"), "methods": methods}, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps({"aimanga": __version__, "methods": methods}, indent=1, ensure_ascii=False) + "\n"
 
 
 def _made_by(found: Comparison) -> str:
     counts = {len(report.pictures) for report in found.methods.values()}
-    return f"Means of {max(counts)} pictures, by aimanga {version('aimanga')}."
+    return f"Means of {max(counts)} pictures, by aimanga {__version__}."

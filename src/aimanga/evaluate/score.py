@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from importlib.metadata import version
 from pathlib import Path
 
 from aimanga import weights
@@ -18,6 +17,7 @@ from aimanga.evaluate.statistics import Interval, mean_interval
 from aimanga.evaluate.tables import as_json, check_table, write_table
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, read
 from aimanga.metrics import Metric, Scorer, Scores, available_metrics, find_metric, missing_weights
+from aimanga.version import __version__
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _key(names: Sequence[str], references: Mapping[Path, Path], options: ScoreOp
     for path in files:
         with suppress(OSError):  # what cannot be read is said when it is its turn
             states.append(None if path is None else (path.absolute(), path.stat().st_size, path.stat().st_mtime_ns))
-    how = repr((version("aimanga"), names, options.device, options.max_pixels, options.first_page, states))
+    how = repr((__version__, names, options.device, options.max_pixels, options.first_page, states))
     return hashlib.sha256(how.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -4,13 +4,13 @@ import csv
 import json
 import math
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aimanga.atomic import replacing
 from aimanga.errors import UsageError
 from aimanga.evaluate.statistics import LEVEL
+from aimanga.version import __version__
 
 if TYPE_CHECKING:
     from aimanga.evaluate.score import PictureScores, ScoreReport
@@ -63,7 +63,7 @@ def write_table(scores: "ScoreReport", path: Path) -> None:
 
 def _as_json(scores: "ScoreReport") -> dict[str, object]:
     pictures = [as_json(picture) for picture in scores.pictures]
-    return {"aimanga": version("aimanga"), "metrics": summary(scores), "pictures": pictures}
+    return {"aimanga": __version__, "metrics": summary(scores), "pictures": pictures}
 
 
 def summary(scores: "ScoreReport") -> dict[str, object]:

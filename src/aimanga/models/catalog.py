@@ -9,6 +9,7 @@ from torch import Tensor
 
 from aimanga import weights
 from aimanga.errors import ModelError
+from aimanga.hashing import sha256_of
 from aimanga.models.checkpoint import named_by_order, read_info, read_state
 from aimanga.models.detect import build_network
 from aimanga.models.ncnn import read_ncnn
@@ -64,7 +65,7 @@ class FetchedWeights:
     def read(self) -> tuple[dict[str, Tensor], str]:
         """Read the tensors, and tell the digest of their file; raises `ModelError` where it is missing or damaged."""
         path = weights.find(self.name)
-        return read_state(path), weights.sha256_of(path)
+        return read_state(path), sha256_of(path)
 
 
 @dataclass(frozen=True)
@@ -304,7 +305,7 @@ def load_model(model: str | Path) -> LoadedModel:
             "pictures need one from RGB to RGB"
         )
     # The tensors of an ncnn pair are in its .bin, whichever of the two files was named.
-    digest = weights.sha256_of(path.with_suffix(".bin") if path.suffix.lower() == ".param" else path)
+    digest = sha256_of(path.with_suffix(".bin") if path.suffix.lower() == ".param" else path)
     if info is None:
         return LoadedModel(str(path), network, network.scale, network.scale, None, digest)
     scale = info.scale or network.scale

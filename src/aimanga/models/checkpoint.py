@@ -6,7 +6,6 @@ No file is ever given the chance to run code.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -17,6 +16,7 @@ from aimanga.atomic import replacing
 from aimanga.errors import ModelError
 from aimanga.models.ncnn import NcnnLayer, read_ncnn
 from aimanga.tensor_files import read_tensors
+from aimanga.version import versions
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def save_checkpoint(
     training_data: str | None = None,
     recipe: str | None = None,
     parent: str | None = None,
-    versions: Mapping[str, str] | None = None,
+    programs: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network as `.safetensors`, with all that is needed to build it again and to know what it is.
 
@@ -68,14 +68,14 @@ def save_checkpoint(
         training_data: What it was trained on.
         recipe: What it was trained with.
         parent: What it was made from.
-        versions: Of what else had a part in it.
+        programs: Versions of what else had a part in it.
     """
-    programs = {name: version(name) for name in ("aimanga", "torch")} | dict(versions or {})
+    origin = versions("torch") | dict(programs or {})
     metadata = {
         "format": "pt",  # which libraries read this file
         "aimanga.network": type(network).__name__,
         "aimanga.options": json.dumps(network.options),
-        "aimanga.versions": json.dumps(programs),
+        "aimanga.versions": json.dumps(origin),
     }
     texts = {"license": license, "training_data": training_data, "recipe": recipe, "parent": parent}
     metadata |= {f"aimanga.{name}": text for name, text in texts.items() if text is not None}
@@ -124,16 +124,16 @@ def read_info(path: Path) -> CheckpointInfo | None:
         return None
     try:
         options = json.loads(metadata["aimanga.options"])
-        versions = json.loads(metadata.get("aimanga.versions", "{}"))
+        programs = json.loads(metadata.get("aimanga.versions", "{}"))
         scale = int(metadata["aimanga.scale"]) if "aimanga.scale" in metadata else None
     except (KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: what it says about itself is damaged: {error!r}") from error
     if not isinstance(options, dict) or not all(isinstance(value, int | str) for value in options.values()):
         raise ModelError(f"{path}: what it says about itself is damaged: its network's options are {options!r}")
-    if not isinstance(versions, dict) or (scale is not None and not 1 <= scale <= 16):
-        raise ModelError(f"{path}: what it says about itself is damaged: scale {scale}, versions {versions!r}")
+    if not isinstance(programs, dict) or (scale is not None and not 1 <= scale <= 16):
+        raise ModelError(f"{path}: what it says about itself is damaged: scale {scale}, versions {programs!r}")
     texts = {name: metadata.get(f"aimanga.{name}") for name in _TEXTS}
-    return CheckpointInfo(metadata["aimanga.network"], options, scale, **texts, versions=versions)
+    return CheckpointInfo(metadata["aimanga.network"], options, scale, **texts, versions=programs)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -4,17 +4,17 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from aimanga.batch import Tick, Watcher, gather, journal
-from aimanga.degrade import seed_of
 from aimanga.degrade.pairs import rgb
 from aimanga.errors import UsageError
+from aimanga.hashing import seed_of
 from aimanga.images import Box, Picture, PictureFile
 from aimanga.train.recipe import RecipeFile
 from aimanga.train.sources import Item, PictureSet
+from aimanga.version import __version__
 
 PROBLEMS = "data-problems.txt"
 
@@ -139,7 +139,7 @@ def look_at(source: Path, tick: Tick = lambda share: None, *, max_pixels: int) -
 
 def _key(source: Path, *, max_pixels: int) -> str:
     state = source.stat()
-    return " ".join(map(str, (version("aimanga"), _EDITION, max_pixels, state.st_size, state.st_mtime_ns)))
+    return " ".join(map(str, (__version__, _EDITION, max_pixels, state.st_size, state.st_mtime_ns)))
 
 
 def _without_copies(

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from aimanga.config import Key
 from aimanga.device import device_in_words
+from aimanga.memory import freed_memory_kept
 from aimanga.train.fabric import make_fabric
 from aimanga.train.learner import Learner
 from aimanga.train.networks import Networks, build
 from aimanga.train.recipe import RecipeFile
 from aimanga.train.schedule import rates_at
 from aimanga.train.states import bytes_on_disk
-from aimanga.upscale.memory import freed_memory_kept
 from aimanga.weights import weight_file
 
 

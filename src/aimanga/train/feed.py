@@ -13,9 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 
-from aimanga.degrade import Recipe, Sample, degrade, draw, seed_of
+from aimanga.degrade import Recipe, Sample, degrade, draw
 from aimanga.degrade.pairs import rgb
 from aimanga.errors import PictureError
+from aimanga.hashing import seed_of
 from aimanga.images import Box, Picture, PictureFile
 from aimanga.train.check import DataSet
 from aimanga.train.recipe import TrainRecipe
@@ -117,7 +118,7 @@ class Feed:
         high = turned(self._cut(item.file, whole, Box(left, top, side, side)), turn)
         if item.lr is None:
             return Square(high, None, draw(self._degradation, side, side, seed_of(seed, str(number), "degradation")))
-        low = turned(self._cut(item.lr, _smaller(whole, scale), _smaller(Box(left, top, side, side), scale)), turn)
+        low = turned(self._cut(item.lr, whole.divided(scale), Box(left, top, side, side).divided(scale)), turn)
         return Square(high, low, None)
 
     def _numbers(self, start: int) -> Iterator[list[int]]:
@@ -188,7 +189,3 @@ def turned(pixels: Pixels, turn: int) -> Pixels:
 def _tensor(pixels: list[Pixels], device: torch.device) -> Tensor:
     stacked = torch.from_numpy(np.stack(pixels)).to(device)
     return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous()
-
-
-def _smaller(box: Box, scale: int) -> Box:
-    return Box(*(length // scale for length in (box.left, box.top, box.width, box.height)))

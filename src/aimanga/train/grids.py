@@ -71,10 +71,10 @@ def write_grid(path: Path, rows: Sequence[Row]) -> None:
         scale = row.now.pixels.shape[0] // row.low.shape[0]
         if row.high is None:
             small = most_detailed(row.low, _SIDE // scale, 1)
-            box = Box(*(length * scale for length in (small.left, small.top, small.width, small.height)))
+            box = small.times(scale)
         else:
             box = most_detailed(row.high, _SIDE // scale * scale, scale)
-            small = Box(*(length // scale for length in (box.left, box.top, box.width, box.height)))
+            small = box.divided(scale)
         cells += [
             _cell(_enlarged(small.of(row.low), scale), row.name, ["LR"]),
             _cell(box.of(row.start.pixels), "start", _in_words(row.start.scores)),

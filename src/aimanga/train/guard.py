@@ -4,7 +4,7 @@ import statistics
 from collections import deque
 from collections.abc import Sequence
 
-from aimanga.train.learner import DivergedError
+from aimanga.errors import DivergedError
 
 _MEMORY, _FACTOR = 100, 10.0
 

@@ -14,7 +14,7 @@ from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from aimanga.degrade.blur import usm_sharpen
-from aimanga.errors import AimangaError
+from aimanga.errors import DivergedError
 from aimanga.losses import (
     charbonnier,
     colour_consistency,
@@ -32,10 +32,6 @@ from aimanga.train.recipe import TrainRecipe
 
 DIFFERENCE = "difference"
 """The figure that is always there: the mean absolute difference from the picture of high resolution."""
-
-
-class DivergedError(AimangaError):
-    """The training has left the ground: a loss or a gradient is not finite, or the difference explodes."""
 
 
 class Learner:

@@ -15,13 +15,14 @@ from torch import Tensor
 from aimanga.atomic import locked
 from aimanga.config import write_toml
 from aimanga.degrade import load_recipe as load_degradation
-from aimanga.errors import AimangaError, ResourceError, UsageError
+from aimanga.errors import AimangaError, DivergedError, ResourceError, UsageError
+from aimanga.memory import freed_memory_kept
 from aimanga.train.check import DataSet, check, files_of
 from aimanga.train.fabric import make_fabric
 from aimanga.train.feed import Batch, Feed, pair
 from aimanga.train.grids import fed_sheet
 from aimanga.train.interrupts import Stop, stoppable
-from aimanga.train.learner import DIFFERENCE, DivergedError, Learner
+from aimanga.train.learner import DIFFERENCE, Learner
 from aimanga.train.log import Log
 from aimanga.train.networks import Networks, build
 from aimanga.train.recipe import RecipeFile, TrainRecipe, load_recipe
@@ -33,7 +34,6 @@ from aimanga.train.sources import find_sets
 from aimanga.train.states import States, bytes_on_disk
 from aimanga.train.tally import Tally
 from aimanga.train.validation import Validator
-from aimanga.upscale.memory import freed_memory_kept
 
 _MOST_DIVERGENCES = 3
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from aimanga import weights
-from aimanga.degrade import seed_of
 from aimanga.errors import ModelError, UsageError
+from aimanga.hashing import seed_of
 from aimanga.models import (
     PRESETS,
     LoadedModel,

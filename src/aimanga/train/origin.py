@@ -2,16 +2,17 @@
 
 import subprocess
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 
-_PROGRAMS = ("aimanga", "lightning-fabric", "numpy", "safetensors", "torch")
+from aimanga.version import versions as versions_of
+
+_PROGRAMS = ("lightning-fabric", "numpy", "safetensors", "torch")
 
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Versions by the names of the programs; `commit` is that of the repository, where there is one."""
-    found = {name: version(name) for name in _PROGRAMS}
+    found = versions_of(*_PROGRAMS)
     commit = _commit(Path(__file__).parent)
     return found if commit is None else found | {"commit": commit}
 

@@ -10,12 +10,12 @@ from lightning_fabric import Fabric
 from aimanga.batch import Watcher
 from aimanga.config import to_toml
 from aimanga.device import device_in_words
-from aimanga.errors import UsageError
+from aimanga.errors import DivergedError, UsageError
 from aimanga.models import LoadedModel, save_checkpoint
 from aimanga.train.check import DataSet
 from aimanga.train.feed import Feed
 from aimanga.train.guard import Guard
-from aimanga.train.learner import DivergedError, Learner
+from aimanga.train.learner import Learner
 from aimanga.train.log import Log
 from aimanga.train.networks import Networks
 from aimanga.train.origin import versions
@@ -187,5 +187,5 @@ class Run:
             ),
             recipe=to_toml(without_folders(self.recipe)),
             parent=f"{Path(start.name).name} (SHA-256 {start.sha256})" if start.sha256 else None,
-            versions=versions(),
+            programs=versions(),
         )

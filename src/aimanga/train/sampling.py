@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import torch
 
-from aimanga.degrade import seed_of
+from aimanga.hashing import seed_of
 from aimanga.train.sources import Item, PictureSet
 
 

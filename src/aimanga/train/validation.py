@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aimanga.degrade import Recipe, degrade, draw, seed_of
+from aimanga.degrade import Recipe, degrade, draw
 from aimanga.errors import PictureError, UsageError
+from aimanga.hashing import seed_of
 from aimanga.images import Box, PictureFile
 from aimanga.metrics import Scorer, find_metric, missing_weights
 from aimanga.models import LoadedModel
@@ -330,7 +331,7 @@ def _held_out(item: Item, recipe: TrainRecipe, scale: int, degradation: Recipe) 
     high = from_array(read_box(item.file, box, max_pixels=limit))
     name = item.file.stem
     if item.lr is not None:
-        small = Box(*(length // scale for length in (box.left, box.top, box.width, box.height)))
+        small = box.divided(scale)
         return Example(name, from_array(read_box(item.lr, small, max_pixels=limit)), high)
     sample = draw(degradation, box.height, box.width, seed_of(recipe.train.seed, name, "validation"))
     return Example(name, degrade(high, [sample]), high)

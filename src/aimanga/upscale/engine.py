@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from aimanga.batch import Tick
 from aimanga.errors import PictureError
+from aimanga.memory import freed_memory_kept
 from aimanga.models import LoadedModel
-from aimanga.upscale.memory import freed_memory_kept
 from aimanga.upscale.precision import WEIGHT_TYPES, Precision
 from aimanga.upscale.stages import NotLocalError, Program, compile_network
 from aimanga.upscale.stream import band_height, bytes_held, stream

@@ -5,7 +5,7 @@ import pytest
 
 CODE = """
 import resource, torch
-from aimanga.upscale.memory import freed_memory_kept
+from aimanga.memory import freed_memory_kept
 with freed_memory_kept():
     with freed_memory_kept():  # as a validation within a training: the outer one goes on
         pass
