@@ -12,11 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+
+from aimanga.config import Config
+from aimanga.options import options_of
 
 PLACEHOLDER = re.compile(r"^<!-- (options|recipe|metrics|models|weights)(?:: ([\w.]+))? -->$", re.MULTILINE)
 LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
@@ -37,11 +40,20 @@ def _generated(kind: str, name: str | None) -> str:
 # Options and recipes
 
 
-def options_table(model: type[BaseModel]) -> str:
-    """The options of a verb: name on the command line, type, default, limits, meaning."""
+def options_table(model: type[Config]) -> str:
+    """The options of a verb: name on the command line, value, default, limits, meaning."""
     return _table(
         ("option", "type", "default", "limits", "meaning"),
-        ((f"`--{name.replace('_', '-')}`", *_columns(field)) for name, field in model.model_fields.items()),
+        (
+            (
+                ", ".join(f"`{name}`" for name in (option.name, option.flag.short) if name),
+                "" if option.is_flag else ", ".join(f"`{part}`" for part in option.metavar.split("|")),
+                option.flag.default or (f"`{option.default_text}`" if option.default_text else ""),
+                option.limits,
+                option.description,
+            )
+            for option in options_of(model)
+        ),
     )
 
 
@@ -73,14 +85,14 @@ def _tables_of(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     return ((", ".join(titles), part) for part, titles in headers.items())
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
         yield from _models_in(argument)
 
 
-def _is_array(annotation: Any) -> bool:
+def _is_array(annotation: object) -> bool:
     if get_origin(annotation) in (tuple, list):
         return True
     return any(_is_array(argument) for argument in get_args(annotation))
@@ -95,7 +107,7 @@ def _columns(field: FieldInfo) -> tuple[str, str, str, str]:
     )
 
 
-def _type(annotation: Any) -> str:
+def _type(annotation: object) -> str:
     """A type as users call it: number, text, a or b, several of them."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
@@ -141,7 +153,7 @@ def _toml(value: object) -> str:
     return f"{value}"
 
 
-def _annotations(annotation: Any) -> Iterator[object]:
+def _annotations(annotation: object) -> Iterator[object]:
     """What `Annotated` says within a type: the limits of the elements of a tuple, of one side of a union."""
     if get_origin(annotation) is Annotated:
         for note in get_args(annotation)[1:]:
@@ -151,7 +163,9 @@ def _annotations(annotation: Any) -> Iterator[object]:
 
 
 def _limits(notes: Iterable[object]) -> list[str]:
-    found = [f"{sign} {getattr(note, name):g}" for note in notes for name, sign in LIMITS.items() if hasattr(note, name)]
+    found = [
+        f"{sign} {getattr(note, name):g}" for note in notes for name, sign in LIMITS.items() if hasattr(note, name)
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -168,9 +182,9 @@ def metrics_table() -> str:
             (
                 f"`{metric.name}`",
                 metric.better,
-                "yes" if metric.reference else "",
+                "yes" if metric.needs_reference else "",
                 "{1} x {0}".format(*metric.smallest),
-                ", ".join(f"`{name}`" for name in metric.weights) or "shipped",
+                ", ".join(f"`{name}`" for name in metric.weights),
                 metric.protocol,
             )
             for metric in METRICS
@@ -200,12 +214,12 @@ def models_table() -> str:
 
 
 def weights_table() -> str:
-    """All weight files that can be fetched."""
-    from aimanga.weights import WEIGHTS
+    """All weight files that can be fetched, with their sizes in MB where they are published."""
+    from aimanga.weights import WEIGHT_FILES
 
     return _table(
         ("name", "for", "licence", "source"),
-        ((f"`{file.name}`", file.purpose, file.license, f"<{file.url}>") for file in WEIGHTS),
+        ((f"`{file.name}`", file.purpose, file.license, f"<{file.url}>") for file in WEIGHT_FILES),
     )
 
 

@@ -1,6 +1,6 @@
 """Make the pictures of docs/images that show what models do, from free photos.
 
-    python docs/pictures.py
+python docs/pictures.py
 """
 
 from pathlib import Path
@@ -45,6 +45,16 @@ def comparisons() -> None:
         side_by_side(tiles).save(IMAGES / f"models-{name}.jpg", quality=88, subsampling=0)
 
 
+def tutorial() -> None:
+    """tutorial.jpg: a crop of the results of docs/tutorial.md, if they lie in the current folder."""
+    paths = {"before": "out/before", "after": "out/first", "ground truth": "test/HR"}
+    tiles = {"bicubic": aimanga.upscale(aimanga.read("test/LR/cat_1.png"), strength=0.0).pixels}
+    tiles |= {name: aimanga.read(f"{folder}/cat_1.png").pixels for name, folder in paths.items()}
+    side = 4 * SIDE
+    crops = {name: pixels[80 : 80 + side, 96 : 96 + side] for name, pixels in tiles.items()}
+    side_by_side(crops).save(IMAGES / "tutorial.jpg", quality=88, subsampling=0)
+
+
 def drawing() -> Pixels:
     """A cat drawn with lines and flat colours, as small as the other inputs."""
     size = 16 * SIDE
@@ -82,3 +92,5 @@ def side_by_side(tiles: dict[str, Pixels]) -> Image.Image:
 if __name__ == "__main__":
     before_after()
     comparisons()
+    if Path("out/first").is_dir():
+        tutorial()

@@ -1,6 +1,6 @@
 """Write the tree of modules into docs/architecture.md: one line each, the first line of its docstring.
 
-    python docs/tree.py
+python docs/tree.py
 """
 
 import ast
