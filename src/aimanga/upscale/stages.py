@@ -44,8 +44,8 @@ class Stage:
     Attributes:
         sources: What it reads; a convolution reads the channels of all of them side by side.
         result: What it computes.
-        compute: Computes rows of the result. A convolution takes one tensor, with `reach` rows of context above and below;
-            other operations take one tensor for each source.
+        compute: Computes rows of the result. A convolution takes one tensor, with `reach` rows of context above and
+            below; other operations take one tensor for each source.
         reach: Rows of context that a convolution needs on each side.
         up: Rows of the result for each row of the sources.
         down: Rows of the sources for each row of the result.
