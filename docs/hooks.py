@@ -42,7 +42,7 @@ def _generated(kind: str, name: str | None) -> str:
 
 def options_table(model: type[Config]) -> str:
     """The options of a verb: name on the command line, value, default, limits, meaning."""
-    return _table(
+    return _options_table(
         ("option", "type", "default", "limits", "meaning"),
         (
             (
@@ -63,7 +63,7 @@ def recipe_tables(model: type[BaseModel]) -> str:
     for title, part in _tables_of(model):
         about = " ".join((part.__doc__ or "").split("\n\n")[0].split())
         rows = ((f"`{name}`", *_columns(field)) for name, field in part.model_fields.items())
-        parts += [f"**{title}**: {about}", _table(("key", "type", "default", "limits", "meaning"), rows)]
+        parts += [f"**{title}**: {about}", _options_table(("key", "type", "default", "limits", "meaning"), rows)]
     return "\n\n".join(parts)
 
 
@@ -221,6 +221,11 @@ def weights_table() -> str:
         ("name", "for", "licence", "source"),
         ((f"`{file.name}`", file.purpose, file.license, f"<{file.url}>") for file in WEIGHT_FILES),
     )
+
+
+def _options_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table that becomes a list on a narrow screen."""
+    return f'<div class="options" markdown>\n\n{_table(head, rows)}\n\n</div>'
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -42,7 +42,7 @@ def comparisons() -> None:
         picture = aimanga.Picture(np.ascontiguousarray(pixels))
         tiles = {"bicubic": aimanga.upscale(picture, strength=0.0).pixels}
         tiles |= {model: aimanga.upscale(picture, model=model).pixels for model in MODELS}
-        side_by_side(tiles).save(IMAGES / f"models-{name}.jpg", quality=88, subsampling=0)
+        two_by_two(tiles).save(IMAGES / f"models-{name}.jpg", quality=88, subsampling=0)
 
 
 def tutorial() -> None:
@@ -52,7 +52,7 @@ def tutorial() -> None:
     tiles |= {name: aimanga.read(f"{folder}/cat_1.png").pixels for name, folder in paths.items()}
     side = 4 * SIDE
     crops = {name: pixels[80 : 80 + side, 96 : 96 + side] for name, pixels in tiles.items()}
-    side_by_side(crops).save(IMAGES / "tutorial.jpg", quality=88, subsampling=0)
+    two_by_two(crops).save(IMAGES / "tutorial.jpg", quality=88, subsampling=0)
 
 
 def drawing() -> Pixels:
@@ -78,15 +78,15 @@ def drawing() -> Pixels:
     return np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
-def side_by_side(tiles: dict[str, Pixels]) -> Image.Image:
-    """Tiles in a row with their names below."""
-    side, line, gap = 4 * SIDE, 30, 8
-    row = Image.new("RGB", (len(tiles) * (side + gap) - gap, side + line), "white")
-    for column, (name, pixels) in enumerate(tiles.items()):
-        left = column * (side + gap)
-        row.paste(Image.fromarray(pixels), (left, 0))
-        ImageDraw.Draw(row).text((left + 2, side + 4), name, fill="black", font=ImageFont.load_default(20))
-    return row
+def two_by_two(tiles: dict[str, Pixels]) -> Image.Image:
+    """Four tiles with their names below: large enough to be seen on a phone, too."""
+    side, line, gap = 4 * SIDE, 32, 8
+    sheet = Image.new("RGB", (2 * side + gap, 2 * (side + line)), "white")
+    for place, (name, pixels) in enumerate(tiles.items()):
+        left, top = place % 2 * (side + gap), place // 2 * (side + line)
+        sheet.paste(Image.fromarray(pixels), (left, top))
+        ImageDraw.Draw(sheet).text((left + 2, top + side + 2), name, fill="black", font=ImageFont.load_default(22))
+    return sheet
 
 
 if __name__ == "__main__":
