@@ -2,7 +2,7 @@
 
 from aimanga.batch.gather import Measure, gather
 from aimanga.batch.journal import Journal, Json, journal
-from aimanga.batch.plan import Job, Plan, find, plan
+from aimanga.batch.plan import Job, Paths, Plan, as_paths, find, plan
 from aimanga.batch.progress import ProgressDisplay
 from aimanga.batch.report import Detail, Record, Report
 from aimanga.batch.run import Work, run
@@ -14,6 +14,7 @@ __all__ = [
     "Journal",
     "Json",
     "Measure",
+    "Paths",
     "Plan",
     "ProgressDisplay",
     "Record",
@@ -22,6 +23,7 @@ __all__ = [
     "Unwatched",
     "Watcher",
     "Work",
+    "as_paths",
     "find",
     "gather",
     "journal",

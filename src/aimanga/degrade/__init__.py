@@ -1,6 +1,6 @@
 """Degradation: what happens to photos between the lens and the web, drawn from recipes, repeatable."""
 
-from aimanga.degrade.pairs import PairOptions, draw_pair, make_pairs, plan_pairs, remake, run_pairs
+from aimanga.degrade.pairs import PairOptions, make_pairs, plan_pairs, remake, run_pairs
 from aimanga.degrade.pipeline import degrade
 from aimanga.degrade.recipe import DEFAULT_RECIPE, SHIPPED, Recipe, load_recipe, recipe_path
 from aimanga.degrade.steps import Sample, Step, draw
@@ -14,7 +14,6 @@ __all__ = [
     "Step",
     "degrade",
     "draw",
-    "draw_pair",
     "load_recipe",
     "make_pairs",
     "plan_pairs",

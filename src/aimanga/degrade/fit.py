@@ -15,14 +15,14 @@ from aimanga.batch import find
 from aimanga.config import write_toml
 from aimanga.degrade.features import damage_features, distance
 from aimanga.degrade.marginals import plot_marginals
-from aimanga.degrade.pairs import PairOptions, rgb
+from aimanga.degrade.pairs import PairOptions
 from aimanga.degrade.pipeline import degrade
 from aimanga.degrade.preview import preview
 from aimanga.degrade.recipe import Recipe, load_recipe
 from aimanga.degrade.search import SearchSpace
 from aimanga.degrade.steps import draw
 from aimanga.errors import AimangaError, PictureError, UsageError
-from aimanga.images import READABLE_SUFFIXES, read, write
+from aimanga.images import READABLE_SUFFIXES, read, rgb, write
 from aimanga.tensors import from_array, gray
 
 PATCH = 64

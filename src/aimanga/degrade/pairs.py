@@ -1,68 +1,23 @@
-"""Store pairs: pictures of high resolution, and what a recipe makes of them, with all that was drawn."""
+"""Store pairs: HR crops, and the LR pictures that a recipe makes of them, with every parameter that was drawn."""
 
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Generator
 
-from aimanga.atomic import remove_remains, replacing
-from aimanga.batch import Detail, Job, Record, Report, Tick, Unwatched, Watcher, plan, run
+from aimanga.atomic import remove_remains
+from aimanga.batch import Detail, Job, Paths, Record, Report, Tick, Unwatched, Watcher, as_paths, plan, run
 from aimanga.config import write_toml
-from aimanga.degrade.pipeline import degrade
+from aimanga.degrade.drawing import degrade_pixels, draw_pair
+from aimanga.degrade.manifest import PAIRS_MANIFEST, PAIRS_RECIPE, Pair, read_pairs, write_pairs
 from aimanga.degrade.recipe import DEFAULT_RECIPE, Recipe, load_recipe
-from aimanga.degrade.steps import Sample, draw
-from aimanga.errors import AimangaError, PictureError, UsageError
-from aimanga.hashing import seed_of
-from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Box, Picture, PictureFile, Samples, read, write
-from aimanga.tensors import from_array, to_array
-
-MANIFEST = "manifest.jsonl"
-RECIPE = "recipe.toml"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One line of a manifest: two files, and how the second one came from the first.
-
-    Attributes:
-        lr: The picture of low resolution, relative to the manifest's folder.
-        hr: The picture of high resolution, likewise.
-        source: The picture of which `hr` is a part, as it was given.
-        box: Which part.
-        sample: What was done to it.
-    """
-
-    lr: str
-    hr: str
-    source: str
-    box: Box
-    sample: Sample
-
-    def to_json(self) -> str:
-        """The pair as one line of JSON, without its end of line."""
-        names = {"lr": self.lr, "hr": self.hr, "source": self.source}
-        return json.dumps({**names, "box": asdict(self.box), **self.sample.model_dump()}, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, line: str) -> "Pair":
-        """The pair of a line.
-
-        Raises:
-            ValueError: It is no line of a manifest.
-        """
-        fields = json.loads(line)
-        try:
-            sample = Sample.model_validate({key: fields[key] for key in ("seed", "steps")})
-            return cls(fields["lr"], fields["hr"], fields["source"], Box(**fields["box"]), sample)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no line of a manifest: {error}") from error
+from aimanga.errors import AimangaError, UsageError
+from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Picture, read, rgb, write
+from aimanga.problems import Problems
 
 
 @dataclass(frozen=True)
@@ -97,7 +52,7 @@ class PairPlan:
 
 
 def make_pairs(
-    inputs: str | Path | Sequence[str | Path],
+    inputs: Paths,
     output: str | Path,
     *,
     recipe: str | Path | Recipe = DEFAULT_RECIPE,
@@ -149,7 +104,7 @@ def make_pairs(
 
 
 def plan_pairs(
-    inputs: str | Path | Sequence[str | Path],
+    inputs: Paths,
     output: str | Path,
     options: PairOptions,
     *,
@@ -157,16 +112,14 @@ def plan_pairs(
     recursive: bool = False,
 ) -> PairPlan:
     """Find out what `make_pairs` would do; arguments and errors as there. Nothing is written."""
-    problems = []
+    problems = Problems()
     scale = options.recipe.scale
     if per_image < 1:
-        problems.append(f"--per-image {per_image}: at least one pair of each picture")
+        problems.add(f"--per-image {per_image}: at least one pair of each picture")
     if options.crop is not None and (options.crop < scale or options.crop % scale):
-        problems.append(f"--crop {options.crop}: the side of a crop is a multiple of the scale {scale}")
-    if problems:
-        raise UsageError("; ".join(problems))
-    given = [Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    output = Path(output)
+        problems.add(f"--crop {options.crop}: the side of a crop is a multiple of the scale {scale}")
+    problems.refuse()
+    given, output = as_paths(inputs), Path(output)
     if any(path.is_dir() and path.resolve() == output.resolve() for path in given):
         raise UsageError(f"{output}: the pairs need a folder of their own")
     # A single file's output may be the result itself; here it is always a folder, whatever its name.
@@ -198,11 +151,11 @@ def run_pairs(
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least one process is needed")
     output = planned.output
-    known = {} if overwrite or not (output / MANIFEST).exists() else read_manifest(output)
+    known = {} if overwrite or not (output / PAIRS_MANIFEST).exists() else read_pairs(output)
     if not overwrite:
         _check_same(planned, known)
     output.mkdir(parents=True, exist_ok=True)
-    write_toml(planned.options.recipe, output / RECIPE)
+    write_toml(planned.options.recipe, output / PAIRS_RECIPE)
     manifest = _Manifest(planned, known, watcher)
     try:
         return run(
@@ -215,7 +168,7 @@ def run_pairs(
             watcher=manifest,
         )
     finally:
-        manifest.write()
+        manifest.close()
         # `run` looks after the folders of its targets; the pictures of high resolution lie beside them.
         for folder in {job.target.parent.relative_to(output / "LR") for job in planned.jobs}:
             remove_remains(output / "HR" / folder)
@@ -228,22 +181,21 @@ def make_pair(
 
     Args:
         source: The picture.
-        target: The picture of low resolution to write, in the folder LR of `output`; its name decides the draws.
-        tick: Not told anything: a pair is soon made.
+        target: The LR file to write, in the folder LR of `output`; its name decides the draws.
+        tick: Not called: a pair takes a moment.
         output: The folder of the pairs.
         options: How.
 
     Returns:
-        `input_size` and `output_size`, width and height of both.
+        `input_size` and `output_size`: width and height of both.
 
     Raises:
         AimangaError: The picture cannot be read, is smaller than the crop, or cannot be written.
     """
-    pair = _drawn(source, target, output, options)
-    changed = source.stat().st_mtime_ns
-    picture = _rgb_of(source, options.max_pixels, changed)
+    pair = _drawn(Job(source, target), output, options)
+    picture = _rgb_of(source, options.max_pixels, source.stat().st_mtime_ns)
     high = pair.box.of(picture.pixels)
-    low = degraded_pixels(high, pair.sample)
+    low = degrade_pixels(high, pair.sample)
     beside = output / pair.hr
     beside.parent.mkdir(parents=True, exist_ok=True)
     write(Picture(np.ascontiguousarray(high), icc=picture.icc), beside)
@@ -251,115 +203,35 @@ def make_pair(
     return {"input_size": [pair.box.width, pair.box.height], "output_size": [low.shape[1], low.shape[0]]}
 
 
-def degraded_pixels(pixels: Samples, sample: Sample) -> Samples:
-    """Degrade stored samples.
-
-    Args:
-        pixels: H x W x 3, uint8.
-        sample: Drawn for this size.
-
-    Returns:
-        h x w x 3, uint8.
-    """
-    return to_array(degrade(from_array(pixels), [sample]), np.uint8)
-
-
-def remake(folder: Path, lr: str) -> Picture:
-    """Make a stored picture of low resolution again, from its line of the manifest and the picture beside it.
+def remake(folder: str | Path, lr: str) -> Picture:
+    """Make a stored LR picture again, from its line of the manifest and its HR file.
 
     Args:
         folder: The folder of the pairs.
-        lr: The picture as the manifest names it: LR/NAME_1.png.
+        lr: The LR file as the manifest names it: LR/NAME_1.png.
 
     Raises:
-        UsageError: The manifest does not know it.
-        PictureError: The picture of high resolution cannot be read.
+        UsageError: The manifest does not name it.
+        PictureError: The HR file cannot be read.
     """
-    pair = read_manifest(folder).get(lr)
+    folder = Path(folder)
+    pair = read_pairs(folder).get(lr)
     if pair is None:
-        raise UsageError(f"{folder / MANIFEST} has no line for {lr}; it names them as LR/NAME_1.png")
+        raise UsageError(f"{folder / PAIRS_MANIFEST} has no line for {lr}; it names them as LR/NAME_1.png")
     high = read(folder / pair.hr)
-    return Picture(degraded_pixels(high.pixels, pair.sample), icc=high.icc)
-
-
-def draw_pair(width: int, height: int, name: str, options: PairOptions) -> tuple[Box, Sample]:
-    """Draw a part of a picture, and what is done to it: for stored pairs and for training alike.
-
-    Args:
-        width: Of the picture, in pixels.
-        height: Likewise.
-        name: Of the pair; pairs of different names are drawn independently.
-        options: The recipe, the crop, and the seed from which all follows.
-
-    Raises:
-        PictureError: The picture is smaller than the crop.
-    """
-    scale = options.recipe.scale
-    side = options.crop
-    box = Box(0, 0, width // scale * scale, height // scale * scale)
-    if min(width, height) < (side or scale):
-        raise PictureError(f"{width} x {height} is smaller than {f'the crop of {side}' if side else f'scale {scale}'}")
-    if side is not None:
-        generator = Generator().manual_seed(seed_of(options.seed, name, "place"))
-        left, top = (int(torch.randint(0, n - side + 1, (), generator=generator)) for n in (width, height))
-        box = Box(left, top, side, side)
-    return box, draw_sample(box.width, box.height, name, options)
-
-
-def draw_sample(width: int, height: int, name: str, options: PairOptions) -> Sample:
-    """Draw what is done to the part of a picture; arguments as for `draw_pair`, the sides multiples of the scale."""
-    return draw(options.recipe, height, width, seed_of(options.seed, name, "sample"))
-
-
-def read_manifest(folder: Path) -> dict[str, Pair]:
-    """The pairs that a folder holds, by the name of the picture of low resolution.
-
-    Raises:
-        UsageError: There is no manifest, or it is none.
-    """
-    path = folder / MANIFEST
-    pairs = {}
-    try:
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    for number, line in enumerate(lines, 1):
-        if not line:
-            continue
-        try:
-            pair = Pair.from_json(line)
-        except ValueError as error:
-            if number == len(lines):  # a killed run's last line, which has no end
-                continue
-            raise UsageError(f"{path}, line {number}: {error}") from error
-        pairs[pair.lr] = pair
-    return pairs
-
-
-def rgb(picture: Picture) -> Picture:
-    """A picture in 8 bits of RGB, as networks learn it: what is transparent is laid on white."""
-    if picture.alpha is None and picture.pixels.dtype == np.uint8 and picture.pixels.shape[2] == 3:
-        return Picture(picture.pixels, icc=picture.icc)
-    x = from_array(picture.pixels)
-    if picture.alpha is not None:
-        alpha = from_array(picture.alpha[:, :, None])
-        x = x * alpha + (1 - alpha)
-    if x.shape[1] == 1:
-        # A profile for gray says nothing about three channels.
-        return Picture(to_array(x.expand(-1, 3, -1, -1), np.uint8))
-    return Picture(to_array(x, np.uint8), icc=picture.icc)
+    return Picture(degrade_pixels(high.pixels, pair.sample), icc=high.icc)
 
 
 class _Manifest:
-    """A watcher that writes a line for each pair that is made, and in the end all of them anew, in order."""
+    """A watcher that appends a line for each pair that is made; `close` writes all of them in order."""
 
     def __init__(self, planned: PairPlan, known: Mapping[str, Pair], watcher: Watcher | None) -> None:
         self._planned = planned
         self._pairs = dict(known)
         self._watcher = watcher or Unwatched()
-        self._path = planned.output / MANIFEST
-        _write_lines(self._path, self._pairs.values())
-        self._file = self._path.open("a", encoding="utf-8", errors="surrogateescape", buffering=1)
+        write_pairs(planned.output, known.values())
+        path = planned.output / PAIRS_MANIFEST
+        self._file = path.open("a", encoding="utf-8", errors="surrogateescape", buffering=1)
 
     def started(self, job: Job) -> None:
         self._watcher.started(job)
@@ -368,56 +240,46 @@ class _Manifest:
         self._watcher.advanced(job, share)
 
     def finished(self, job: Job, record: Record) -> None:
-        # What is known already was compared with its draws before the work.
-        if record.status != "failed" and _relative(job.target, self._planned.output) not in self._pairs:
-            # Of a pair that was there already the source may have gone.
+        # Known pairs were compared with their draws before the work.
+        if record.status != "failed" and _lr(job, self._planned.output) not in self._pairs:
+            # The source of a pair that was made earlier may be gone.
             with suppress(AimangaError, OSError):
-                pair = _drawn(job.source, job.target, self._planned.output, self._planned.options)
+                pair = _drawn(job, self._planned.output, self._planned.options)
                 self._pairs[pair.lr] = pair
                 self._file.write(pair.to_json() + "\n")
         self._watcher.finished(job, record)
 
-    def write(self) -> None:
+    def close(self) -> None:
         self._file.close()
-        there = [self._pairs[lr] for lr in sorted(self._pairs) if os.path.isfile(self._planned.output / lr)]  # noqa: PTH113
-        _write_lines(self._path, there)
-
-
-def _write_lines(path: Path, pairs: Iterable[Pair]) -> None:
-    with replacing(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        file.writelines(f"{pair.to_json()}\n" for pair in pairs)
+        output = self._planned.output
+        write_pairs(output, (pair for lr, pair in sorted(self._pairs.items()) if os.path.isfile(output / lr)))  # noqa: PTH113
 
 
 def _check_same(planned: PairPlan, known: Mapping[str, Pair]) -> None:
-    """Refuse to mix pairs that were drawn otherwise with those of the plan."""
+    """Refuse to mix pairs of other draws with those of the plan."""
     for job in planned.jobs:
-        before = known.get(_relative(job.target, planned.output))
+        before = known.get(_lr(job, planned.output))
         if before is None:
             continue
         try:
-            pair = _drawn(job.source, job.target, planned.output, planned.options)
+            pair = _drawn(job, planned.output, planned.options)
         except (AimangaError, OSError):
-            continue  # it will be one line of the report
+            continue  # it will be a line of the report
         if (pair.box, pair.sample) != (before.box, before.sample):
             raise UsageError(
-                f"{planned.output}: {before.lr} was made with another recipe, seed or crop, or of another picture; "
+                f"{planned.output}: {before.lr} was made with another recipe, seed or crop, or from another picture; "
                 "choose another folder, or --overwrite"
             )
 
 
-def _drawn(source: Path, target: Path, output: Path, options: PairOptions) -> Pair:
-    header = PictureFile(source, max_pixels=options.max_pixels, first_page=True).header
-    lr = _relative(target, output)
-    name = lr.removeprefix("LR/")
-    try:
-        box, sample = draw_pair(header.width, header.height, name, options)
-    except PictureError as error:
-        raise PictureError(f"{source}: {error}") from error
-    return Pair(lr, f"HR/{name}", str(source), box, sample)
+def _drawn(job: Job, output: Path, options: PairOptions) -> Pair:
+    name = _lr(job, output).removeprefix("LR/")
+    crop, seed, max_pixels = options.crop, options.seed, options.max_pixels
+    return draw_pair(job.source, name, options.recipe, crop=crop, seed=seed, max_pixels=max_pixels)
 
 
-def _relative(target: Path, output: Path) -> str:
-    return target.relative_to(output).as_posix()
+def _lr(job: Job, output: Path) -> str:
+    return job.target.relative_to(output).as_posix()
 
 
 def _numbered(path: Path, number: int) -> Path:
@@ -426,6 +288,6 @@ def _numbered(path: Path, number: int) -> Path:
 
 # The pairs of one picture are made one after the other.
 @lru_cache(maxsize=1)
-def _rgb_of(source: Path, max_pixels: int, changed: int) -> Picture:
-    """Read a picture as `rgb` gives it; `changed`, its time of modification, is there for the cache."""
+def _rgb_of(source: Path, max_pixels: int, modified: int) -> Picture:
+    """Read a picture in 8-bit RGB; `modified`, its modification time, is part of the cache's key."""
     return rgb(read(source, max_pixels=max_pixels, first_page=True))

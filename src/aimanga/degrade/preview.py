@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from aimanga.degrade.pairs import PairOptions, degraded_pixels, draw_sample, rgb
+from aimanga.degrade.drawing import degrade_pixels, draw_sample
+from aimanga.degrade.pairs import PairOptions
 from aimanga.errors import UsageError
-from aimanga.images import Box, Picture, Samples
-from aimanga.images.sheet import Cell, contact_sheet
+from aimanga.images import Box, Picture, rgb
+from aimanga.images.sheet import Cell, contact_sheet, enlarged
 
 _NARROWEST = 280  # pixels of width that the labels need
 
@@ -38,15 +39,10 @@ def preview(picture: Picture, options: PairOptions, *, name: str = "picture", sa
     high = np.ascontiguousarray(middle.of(rgb(picture).pixels))
     # Small pictures are enlarged for the text to have room.
     zoom = -(-_NARROWEST // width)
-    cells = [Cell(_enlarged(high, zoom), f"{name}: {width} x {height}", [f"seed {options.seed}"])]
+    cells = [Cell(enlarged(high, zoom), f"{name}: {width} x {height}", [f"seed {options.seed}"])]
     for number in range(1, samples + 1):
-        sample = draw_sample(width, height, f"{name}_{number}.png", options)
-        low = degraded_pixels(high, sample)
-        enlarged = _enlarged(low, zoom * scale)
+        sample = draw_sample(options.recipe, width, height, f"{name}_{number}.png", options.seed)
+        low = degrade_pixels(high, sample)
         title = f"{number}: {low.shape[1]} x {low.shape[0]}"
-        cells.append(Cell(enlarged, title, [str(step) for step in sample.steps]))
+        cells.append(Cell(enlarged(low, zoom * scale), title, [str(step) for step in sample.steps]))
     return contact_sheet(cells)
-
-
-def _enlarged(pixels: Samples, times: int) -> Samples:
-    return pixels.repeat(times, 0).repeat(times, 1)

@@ -12,7 +12,8 @@ from aimanga.atomic import replacing
 from aimanga.batch import Job, Report, Watcher, plan
 from aimanga.config import Config, load
 from aimanga.degrade import PairOptions, Recipe, load_recipe, run_pairs
-from aimanga.degrade.pairs import PairPlan, read_manifest
+from aimanga.degrade.manifest import read_pairs
+from aimanga.degrade.pairs import PairPlan
 from aimanga.degrade.recipe import DEFAULT_RECIPE
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.layouts import MANIFEST
@@ -229,7 +230,7 @@ def _named(job: Job, output: Path) -> str:
 
 def _write(planned: BuildPlan) -> None:
     output = planned.output
-    pairs = read_manifest(output)
+    pairs = read_pairs(output)
     pictures = []
     for job in planned.pairs.jobs:
         name = _named(job, output)
