@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from aimanga.degrade import Recipe, load_recipe, make_pairs
+from aimanga.degrade import Recipe, load_degradation, make_pairs
 from aimanga.degrade.features import damage_features, distance
 from aimanga.degrade.fit import PATCH, fit
 from aimanga.errors import AimangaError
@@ -75,7 +75,7 @@ def main() -> None:
     photos = [photos[place] for place in order]
     high, hidden, last = photos[::3], photos[1::3], photos[2::3]
     secret = Recipe.model_validate(SECRET)
-    start = load_recipe("realesrgan")
+    start = load_degradation("realesrgan")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_pairs(hidden, folder / "hidden", recipe=secret, crop=4 * PATCH * 2, per_image=4, seed=1)

