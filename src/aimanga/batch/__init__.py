@@ -4,9 +4,9 @@ from aimanga.batch.gather import Measure, gather
 from aimanga.batch.journal import Journal, Json, journal
 from aimanga.batch.plan import Job, Paths, Plan, as_paths, find, plan
 from aimanga.batch.progress import ProgressDisplay
-from aimanga.batch.report import Detail, Record, Report
+from aimanga.batch.report import Detail, Record, Report, Status
 from aimanga.batch.run import Work, run
-from aimanga.batch.watcher import Tick, Unwatched, Watcher
+from aimanga.batch.watcher import Tick, Watcher
 
 __all__ = [
     "Detail",
@@ -19,8 +19,8 @@ __all__ = [
     "ProgressDisplay",
     "Record",
     "Report",
+    "Status",
     "Tick",
-    "Unwatched",
     "Watcher",
     "Work",
     "as_paths",

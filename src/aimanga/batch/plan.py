@@ -2,28 +2,35 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aimanga.atomic import is_part
 from aimanga.errors import UsageError
 
-Paths = str | Path | Iterable[str | Path]
-"""A path, or several."""
+Paths = str | Path | Sequence[str | Path]
+"""A file, a folder, or several of them."""
 
 
 def as_paths(inputs: Paths) -> list[Path]:
-    """The paths of a verb's inputs, which are one path or several."""
-    return [Path(inputs)] if isinstance(inputs, str | Path) else [Path(path) for path in inputs]
+    """A file, a folder, or several of them, as a list."""
+    return [Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to work on, and the file that the result goes to."""
+    """One file to work on, and the file that the result goes to.
+
+    Attributes:
+        source: The file to read.
+        target: The file to write.
+        cost: How much work it is, in any unit: progress bars count with it.
+    """
 
     source: Path
     target: Path
+    cost: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Plan:
 
 
 def plan(
-    inputs: Paths,
+    inputs: Iterable[Path],
     output: Path,
     *,
     suffixes: Collection[str],
@@ -72,32 +79,32 @@ def plan(
         UsageError: An input does not exist or cannot be read, nothing was found, or a result would replace a source
             or the result of a source in another folder.
     """
-    paths = _existing(inputs)
-    if len(paths) == 1 and paths[0].is_file() and output.suffix and not output.is_dir():
-        found = _Found([(paths[0], Path())])
-        jobs = [Job(paths[0], output)]
+    inputs = _existing(inputs)
+    if len(inputs) == 1 and inputs[0].is_file() and output.suffix and not output.is_dir():
+        found = _Found([(inputs[0], Path())])
+        jobs = [Job(inputs[0], output)]
     else:
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output}: several results need a folder, and this is a file")
-        found = _find(paths, output, suffixes, recursive)
+        found = _find(inputs, output, suffixes, recursive)
         found.files = _without_results(found.files, output, result_name)
         jobs = _name_results(found.files, output, result_name)
     if not jobs:
-        raise _none_found(paths, found, recursive)
+        raise _none_found(inputs, found, recursive)
     _check_overwriting(jobs)
     return Plan(tuple(jobs), found.ignored, found.subfolders)
 
 
-def find(inputs: Paths, *, suffixes: Collection[str], recursive: bool = False) -> tuple[Path, ...]:
+def find(inputs: Iterable[Path], *, suffixes: Collection[str], recursive: bool = False) -> tuple[Path, ...]:
     """Find the files that `plan` would take from files and folders.
 
     Raises:
         UsageError: An input does not exist or cannot be read, or nothing was found.
     """
-    paths = _existing(inputs)
-    found = _find(paths, None, suffixes, recursive)
+    inputs = _existing(inputs)
+    found = _find(inputs, None, suffixes, recursive)
     if not found.files:
-        raise _none_found(paths, found, recursive)
+        raise _none_found(inputs, found, recursive)
     return tuple(file for file, _ in found.files)
 
 
@@ -108,12 +115,12 @@ class _Found:
     subfolders: int = 0
 
 
-def _existing(inputs: Paths) -> list[Path]:
-    paths = as_paths(inputs)
-    missing = [str(path) for path in paths if not path.exists()]
+def _existing(inputs: Iterable[Path]) -> list[Path]:
+    inputs = list(inputs)
+    missing = [str(path) for path in inputs if not path.exists()]
     if missing:
         raise UsageError(f"no such file or folder: {', '.join(missing)}")
-    return paths
+    return inputs
 
 
 def _none_found(inputs: Iterable[Path], found: _Found, recursive: bool) -> UsageError:
