@@ -63,7 +63,10 @@ def test_recipes_are_listed_and_printed(aimanga_cli):
         (["remake", "{tmp}", "LR/a_1.png", "-o", "{tmp}/a.png"], "manifest.jsonl: No such file"),
         (["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/r.txt"], "a recipe is a .toml file"),
         (["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/no/r.toml"], "no: there is no such folder"),
-        (["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/r.toml"], "0 usable pictures, and 6"),
+        (
+            ["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/r.toml"],
+            "0 usable pictures, and at",
+        ),
     ],
 )
 def test_wrong_usage_is_2_and_nothing_is_written(aimanga_cli, samples, tmp_path, arguments, message):

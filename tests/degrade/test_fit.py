@@ -43,7 +43,7 @@ def pictures(tmp_path_factory):
 
 
 def fitted(pictures, **options):
-    options = {"recipe": noisy((1.0, 2.0)), "samples": 16, "trials": 12, **options}
+    options = {"recipe": noisy((1.0, 2.0)), "samples": 8, "trials": 6, **options}
     return fit_recipe(pictures / "hq", pictures / "pairs" / "LR", **options)
 
 
@@ -51,7 +51,7 @@ def fitted(pictures, **options):
 def test_a_hidden_recipe_is_found_again(pictures):
     trials = []
     result = fitted(pictures, seed=1, on_trial=lambda trial, best: trials.append((trial, best)))
-    assert [trial for trial, _ in trials] == list(range(1, 13))
+    assert [trial for trial, _ in trials] == list(range(1, 7))
     assert [best for _, best in trials] == sorted((best for _, best in trials), reverse=True)
     assert result.pictures == (12, 12) and result.skipped == ()
     assert result.after < result.before / 3
@@ -61,8 +61,8 @@ def test_a_hidden_recipe_is_found_again(pictures):
 
 @pytest.mark.slow
 def test_the_same_seed_finds_the_same_recipe(pictures):
-    found = [fitted(pictures, trials=4, samples=4, seed=seed).recipe for seed in (1, 1, 2)]
-    assert found[0] == found[1] != found[2]
+    found = [fitted(pictures, trials=3, samples=2, seed=1).recipe for _ in range(2)]
+    assert found[0] == found[1] and found[0].stages != noisy((1.0, 2.0)).stages
 
 
 def test_too_few_and_too_small_pictures_are_refused_with_their_reasons(tmp_path):
