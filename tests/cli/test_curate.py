@@ -16,7 +16,7 @@ def test_a_folder(aimanga_cli, tmp_path):
     result = aimanga_cli("curate", PHOTOS, tmp_path / "bad[x].png", "-o", out, "--keep", "50%", "-j", 1)
     assert result.returncode == 1, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[:2] == ["7 pictures, 1 at a time", "1 other file left out"]
+    assert lines[:2] == ["7 pictures, 1 at a time", "1 other file skipped"]
     assert re.fullmatch(r"failed +.*bad\[x\]\.png: cannot be read as a picture.*", lines[2])
     assert lines[3:6] == [
         "6 measured, 0 cached",
