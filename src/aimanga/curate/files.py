@@ -164,16 +164,12 @@ def _selection(plan: CuratePlan, surveys: Journal, watcher: Watcher) -> CurateRe
 def _crops(survey: Survey, options: CurateOptions) -> tuple[Crop, ...]:
     if options.crops is None:
         return ()
-    found = detailed_crops(
-        tiles_of(survey),
-        survey["width"],
-        survey["height"],
-        options.crops,
-        options.per_image,
-        avoid_blur=options.avoid_blur,
-        avoid_text=options.avoid_text,
+    width, height, blur, text = survey["width"], survey["height"], options.avoid_blur, options.avoid_text
+    return tuple(
+        detailed_crops(
+            tiles_of(survey), width, height, options.crops, options.per_image, avoid_blur=blur, avoid_text=text
+        )
     )
-    return tuple(found)
 
 
 def _with_outputs(entry: ManifestEntry, options: CurateOptions) -> ManifestEntry:

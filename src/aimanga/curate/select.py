@@ -66,14 +66,10 @@ def _without_duplicates(passed: Sequence[ManifestEntry], reasons: Reasons) -> li
     for entry in passed:
         if entry.group is not None:
             best[entry.group] = min(best.get(entry.group, entry), entry, key=_copy_rank)
-    kept = []
     for entry in passed:
-        other = entry if entry.group is None else best[entry.group]
-        if other is entry:
-            kept.append(entry)
-        else:
+        if entry.group is not None and (other := best[entry.group]) is not entry:
             reasons[entry.name] = (Reason("duplicate", f"the same as {other.name}"),)
-    return kept
+    return [entry for entry in passed if not reasons[entry.name]]
 
 
 def _copy_rank(entry: ManifestEntry) -> tuple[float, float, str]:
@@ -83,16 +79,12 @@ def _copy_rank(entry: ManifestEntry) -> tuple[float, float, str]:
 
 
 def _without_crowds(passed: Sequence[ManifestEntry], most: int, reasons: Reasons) -> list[ManifestEntry]:
-    kept: list[ManifestEntry] = []
-    taken: Counter[int] = Counter()
+    seen = Counter[int | None]()
     for entry in passed:
-        if entry.scene is not None:
-            taken[entry.scene] += 1
-            if taken[entry.scene] > most:
-                reasons[entry.name] = (Reason("scene", f"{most} better pictures of this scene come first"),)
-                continue
-        kept.append(entry)
-    return kept
+        seen[entry.scene] += 1
+        if entry.scene is not None and seen[entry.scene] > most:
+            reasons[entry.name] = (Reason("scene", f"{most} better pictures of this scene come first"),)
+    return [entry for entry in passed if not reasons[entry.name]]
 
 
 def _shortage(candidates: int, reasons: Reasons) -> str:

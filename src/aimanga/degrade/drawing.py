@@ -7,6 +7,7 @@ import torch
 from torch import Generator
 
 from aimanga.degrade.manifest import Pair
+from aimanga.degrade.options import PairOptions
 from aimanga.degrade.pipeline import degrade
 from aimanga.degrade.recipe import Recipe
 from aimanga.degrade.steps import Sample, draw
@@ -16,21 +17,21 @@ from aimanga.images import Box, PictureFile, Samples
 from aimanga.tensors import from_array, to_array
 
 
-def draw_pair(source: Path, name: str, recipe: Recipe, *, crop: int | None, seed: int, max_pixels: int) -> Pair:
+def draw_pair(source: Path, name: str, recipe: Recipe, options: PairOptions) -> Pair:
     """Draw the pair of a picture; only the picture's header is read.
 
     Args:
         source: The HR picture.
         name: The name of the pair's files; pairs of different names are drawn independently.
         recipe: The degradation.
-        crop: Side of the crop in pixels; None for the largest box whose sides are multiples of the scale.
-        seed: The same seed draws the same pair.
-        max_pixels: Refuse larger pictures.
+        options: The crop, the seed and the limit of the size. Without a crop the box is the largest whose sides are
+            multiples of the scale.
 
     Raises:
         PictureError: The picture cannot be read, or is smaller than the crop.
     """
-    header = PictureFile(source, max_pixels=max_pixels, first_page=True).header
+    crop, seed = options.crop, options.seed
+    header = PictureFile(source, max_pixels=options.max_pixels, first_page=True).header
     width, height, scale = header.width, header.height, recipe.scale
     if min(width, height) < (crop or scale):
         smallest = f"the crop of {crop}" if crop else f"scale {scale}"

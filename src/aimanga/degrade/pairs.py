@@ -1,7 +1,7 @@
 """Store pairs: HR crops, and the LR pictures that a recipe makes of them, with every parameter that was drawn."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from aimanga.atomic import remove_remains
-from aimanga.batch import Detail, Job, Paths, Record, Report, Tick, Watcher, as_paths, run
+from aimanga.batch import Detail, Forwarding, Job, Paths, Record, Report, Tick, Watcher, as_paths, run
 from aimanga.batch import plan as find_jobs
 from aimanga.config import write_toml
 from aimanga.degrade.drawing import degrade_pixels, draw_pair
@@ -50,15 +50,7 @@ class PairPlan:
 
     def draw(self, job: Job) -> Pair:
         """Draw the pair of a job; errors as for `draw_pair`."""
-        options = self.options
-        return draw_pair(
-            job.source,
-            self.name(job),
-            self.recipe,
-            crop=options.crop,
-            seed=options.seed,
-            max_pixels=options.max_pixels,
-        )
+        return draw_pair(job.source, self.name(job), self.recipe, self.options)
 
 
 @with_options
@@ -101,12 +93,9 @@ def plan_pairs(inputs: Paths, output: str | Path, options: PairOptions) -> PairP
     # A single file's output may be the result itself; here it is always a folder, whatever its name.
     base = output / "LR" if output.suffix and not output.is_dir() else output
     found = find_jobs(
-        given,
-        base,
-        suffixes=READABLE_SUFFIXES,
-        result_name=lambda source: f"{source.stem}.png",
+        given, base, suffixes=READABLE_SUFFIXES, result_name=lambda source: f"{source.stem}.png",
         recursive=options.recursive,
-    )
+    )  # fmt: skip
     names = [(job.source, job.target.relative_to(base)) for job in found.jobs]
     jobs = tuple(
         Job(source, output / "LR" / name.with_stem(f"{name.stem}_{number}"))
@@ -172,25 +161,16 @@ def _make_pair(source: Path, target: Path, tick: Tick, *, plan: PairPlan) -> Map
     return {"input_size": [pair.box.width, pair.box.height], "output_size": [low.shape[1], low.shape[0]]}
 
 
-class _ManifestWriter(Watcher):
+class _ManifestWriter(Forwarding):
     """Appends a line to the manifest for each pair that is made; `close` writes all lines in order."""
 
     def __init__(self, plan: PairPlan, known: Mapping[str, Pair], watcher: Watcher) -> None:
+        super().__init__(watcher)
         self._plan = plan
         self._pairs = dict(known)
-        self._watcher = watcher
         write_pairs(plan.output, known.values())
         path = plan.output / PAIRS_MANIFEST
         self._file = path.open("a", encoding="utf-8", errors="surrogateescape", buffering=1)
-
-    def on_batch(self, jobs: Sequence[Job]) -> None:
-        self._watcher.on_batch(jobs)
-
-    def on_start(self, job: Job) -> None:
-        self._watcher.on_start(job)
-
-    def on_progress(self, job: Job, share: float) -> None:
-        self._watcher.on_progress(job, share)
 
     def on_end(self, job: Job, record: Record) -> None:
         # The draws of known pairs were compared before the work.
@@ -200,7 +180,7 @@ class _ManifestWriter(Watcher):
                 pair = self._plan.draw(job)
                 self._pairs[pair.lr] = pair
                 self._file.write(pair.to_json() + "\n")
-        self._watcher.on_end(job, record)
+        super().on_end(job, record)
 
     def close(self) -> None:
         self._file.close()

@@ -1,8 +1,9 @@
-"""Recipes: from where to where, and how often, a degradation draws its parameters.
+"""Recipes: the ranges and probabilities from which a degradation draws its parameters.
 
 Source of the scheme: X. Wang et al., "Real-ESRGAN", ICCVW 2021, arXiv:2107.10833, section 3.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -42,16 +43,13 @@ def _positive(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
-def _no_less_than_0(limits: tuple[float, float]) -> tuple[float, float]:
-    if limits[0] < 0:
-        raise ValueError(f"the lower end {limits[0]:g} is below 0")
-    return limits
+def _within(low: float, high: float = math.inf) -> AfterValidator:
+    def check(limits: tuple[float, float]) -> tuple[float, float]:
+        if not low <= limits[0] <= limits[1] <= high:
+            raise ValueError(f"{limits[0]:g} to {limits[1]:g} is not within {low:g} to {high:g}, the lower end first")
+        return limits
 
-
-def _percent(limits: tuple[int, int]) -> tuple[int, int]:
-    if not 1 <= limits[0] <= limits[1] <= 100:
-        raise ValueError(f"{limits[0]} to {limits[1]} is not within 1 to 100, the lower end first")
-    return limits
+    return AfterValidator(check)
 
 
 def _odd(sizes: tuple[int, int]) -> tuple[int, int]:
@@ -61,8 +59,8 @@ def _odd(sizes: tuple[int, int]) -> tuple[int, int]:
 
 
 Positive = Annotated[Range, AfterValidator(_positive)]
-Strength = Annotated[Range, AfterValidator(_no_less_than_0)]
-Quality = Annotated[tuple[int, int], AfterValidator(_percent)]
+Strength = Annotated[Range, _within(0)]
+Quality = Annotated[tuple[int, int], _within(1, 100)]
 Sizes = Annotated[tuple[int, int], AfterValidator(_odd)]
 
 
