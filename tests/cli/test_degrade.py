@@ -94,7 +94,7 @@ def test_fit_writes_recipe_plots_and_preview(aimanga_cli, tmp_path):
     (tmp_path / "real" / "broken.jpg").write_text("text")
     result = aimanga_cli(
         "degrade", "fit", "--hq", tmp_path / "hq", "--real", tmp_path / "real", "-o", tmp_path / "mine.toml",
-        "--trials", 2, "--samples", 2,
+        "--recipe", "bicubic", "--trials", 2, "--samples", 2,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -104,9 +104,9 @@ def test_fit_writes_recipe_plots_and_preview(aimanga_cli, tmp_path):
         f"written   {tmp_path / name}" for name in ("mine.toml", "mine.marginals.png", "mine.preview.png")
     ]
     head = (tmp_path / "mine.toml").read_text().splitlines()
-    assert head[0] == "# Made by: aimanga degrade fit --recipe realesrgan --trials 2 --samples 2 --seed 0"
+    assert head[0] == "# Made by: aimanga degrade fit --recipe bicubic --trials 2 --samples 2 --seed 0"
     assert re.search(r"\d\.\d{4} before, \d+\.\d{4} after", head[2])
-    assert load_degradation(tmp_path / "mine.toml") != load_degradation("realesrgan")
+    assert load_degradation(tmp_path / "mine.toml") != load_degradation("bicubic")
     assert Image.open(tmp_path / "mine.marginals.png").size[0] > 1000
     preview = aimanga_cli(
         "degrade", "preview", tmp_path / "hq" / "0.jpg", "-o", tmp_path / "s.png", "--recipe", tmp_path / "mine.toml"

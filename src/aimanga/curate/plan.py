@@ -9,6 +9,7 @@ from aimanga.curate.options import CurateOptions
 from aimanga.curate.outputs import CROPS, PICTURES
 from aimanga.errors import UsageError
 from aimanga.images import READABLE_SUFFIXES
+from aimanga.text import listed
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def plan_curation(inputs: Paths, output: str | Path, options: CurateOptions) -> 
             raise UsageError(f"{job.source}: links to a result in {output}, which curate removes; use another folder")
         jobs.append(Job(job.source, job.target.relative_to(base)))
     if not jobs:
-        raise UsageError(f"no pictures found in {', '.join(map(str, given))}, except results")
+        raise UsageError(f"no pictures found in {listed(given)}, except results")
     jobs.sort(key=lambda job: job.target)
     previous = read_manifest(output) if (output / MANIFEST).exists() else ()
     return CuratePlan(tuple(jobs), previous, found.ignored, found.subfolders, output, options)

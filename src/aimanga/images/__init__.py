@@ -1,4 +1,4 @@
-"""Pictures: read, hold, write. On libvips; nothing here knows of networks."""
+"""Pictures: read, convert and write them, on libvips and without torch."""
 
 from aimanga.images.box import Box
 from aimanga.images.formats import FORMATS, READABLE_SUFFIXES, Format, format_named, format_of, output_suffix
