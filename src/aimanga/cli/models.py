@@ -37,8 +37,8 @@ def list_models(
         name = f"{model.name} (default)" if model.name == DEFAULT_MODEL else model.name
         row = [name, f"x{model.scale}", model.license, "here" if model.weights.present else "absent", model.purpose]
         if verbose:
-            parameters = ", ".join(f"{key} {value}" for key, value in model.parameters.items())
-            row += [f"{model.network}: {parameters}", model.training_data, model.source]
+            options = ", ".join(f"{key} {value}" for key, value in model.options.items())
+            row += [f"{model.network}: {options}", model.training_data, model.source]
         table.add_row(*row)
     console = Console()
     console.print(table)

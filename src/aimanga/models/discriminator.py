@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from aimanga.models.architecture import Architecture, State
+
 
 class UNetDiscriminator(nn.Module):
     """Tells real pictures from made ones, pixel by pixel and patch by patch.
@@ -93,3 +95,11 @@ class _Up(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(self.conv(x)), 0.2)
+
+
+def _options(state: State) -> dict[str, int | str]:
+    features, channels = state["conv_first.parametrizations.weight.original"].shape[:2]
+    return {"in_channels": channels, "features": features}
+
+
+ARCHITECTURE = Architecture(UNetDiscriminator, "down1.norm.weight", _options)

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import spectral_norm
 
+from aimanga.models.architecture import Architecture, State
+
 
 class UNetDiscriminatorSN(nn.Module):
     """A U-Net with spectral normalization that judges each pixel.
@@ -73,3 +75,11 @@ def _same(in_channels: int, out_channels: int) -> nn.Module:
 
 def _doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _options(state: State) -> dict[str, int | str]:
+    features, channels = state["conv0.weight"].shape[:2]
+    return {"in_channels": channels, "features": features}
+
+
+ARCHITECTURE = Architecture(UNetDiscriminatorSN, "conv1.weight_orig", _options)

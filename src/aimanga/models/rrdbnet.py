@@ -8,12 +8,14 @@ Super-Resolution Using Very Deep Residual Channel Attention Networks", ECCV 2018
 2016, arXiv:1609.05158 (PixelShuffle).
 """
 
+import re
 from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from aimanga.models.architecture import Architecture, State, count_layers
 from aimanga.models.layers import Conv1x1, Conv3x3, ExactConv3x3, compute_type
 
 fx.wrap("compute_type")  # a tracer takes it as one operation, whose result is known when the network runs
@@ -214,3 +216,70 @@ class RRDBNet(nn.Module):
                 features = F.leaky_relu(conv(F.interpolate(features, scale_factor=2, mode="nearest")), 0.2)
         out: Tensor = self.conv_last(F.leaky_relu(self.conv_hr(features), 0.2))
         return out
+
+
+def _options(state: State) -> dict[str, int | str]:
+    features, unshuffled = state["conv_first.weight"].shape[:2]
+    out_channels = state["conv_last.weight"].shape[0]
+    # A pixel-unshuffled input has 4 or 16 times the picture's channels.
+    scale = {1: 4, 4: 2, 16: 1}.get(unshuffled // out_channels, 0)
+    attention = [kind for kind in ("pixel", "channel") if f"body.0.attention.per_{kind}.weight" in state]
+    return {
+        "in_channels": unshuffled * scale**2 // 16,
+        "out_channels": out_channels,
+        "scale": scale,
+        "features": features,
+        "blocks": count_layers(state, r"body\.(\d+)\."),
+        "growth": state["body.0.rdb1.conv1.weight"].shape[0],
+        "attention": (*attention, "none")[0],
+        "upsampler": "pixelshuffle" if state["conv_up1.weight"].shape[0] == 4 * features else "nearest",
+    }
+
+
+def _current_names(state: State) -> State:
+    """Rename the tensors of both older ESRGAN releases, and of ncnn files, to Real-ESRGAN's names."""
+    if "model.0.weight" in state:
+        blocks = count_layers(state, r"model\.1\.sub\.(\d+)\.RDB")
+        return {_from_sequential(name, blocks): tensor for name, tensor in state.items()}
+    if any(name.startswith("RRDB_trunk.") for name in state):
+        return {_from_trunk(name): tensor for name, tensor in state.items()}
+    blocks, others = divmod(sum(name.startswith("Convolution.") for name in state) // 2 - 6, 15)
+    if blocks < 1 or others or any(name.startswith("PReLU.") for name in state):
+        return state
+    in_order = [
+        "conv_first",
+        *(f"body.{b}.rdb{r}.conv{c}" for b in range(blocks) for r in (1, 2, 3) for c in (1, 2, 3, 4, 5)),
+        *("conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"),
+    ]
+    return {
+        f"{in_order[int(number)]}.{leaf}": tensor
+        for (_, number, leaf), tensor in zip((name.split(".") for name in state), state.values(), strict=True)
+    }
+
+
+def _from_trunk(name: str) -> str:
+    """ESRGAN of 2019: `RRDB_trunk.0.RDB1.conv1.weight`, `trunk_conv`, `upconv1`, `HRconv`."""
+    name = re.sub(r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2.", name)
+    for old, new in (("trunk_conv.", "conv_body."), ("upconv", "conv_up"), ("HRconv.", "conv_hr.")):
+        name = re.sub(f"^{re.escape(old)}", new, name)
+    return name
+
+
+def _from_sequential(name: str, blocks: int) -> str:
+    """ESRGAN of 2018: everything is in one Sequential, and the position says which convolution it is."""
+    name = re.sub(r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3.", name)
+    positions = {
+        "model.0.": "conv_first.",
+        f"model.1.sub.{blocks}.": "conv_body.",
+        "model.3.": "conv_up1.",
+        "model.6.": "conv_up2.",
+        "model.8.": "conv_hr.",
+        "model.10.": "conv_last.",
+    }
+    for old, new in positions.items():
+        if name.startswith(old):
+            return new + name[len(old) :]
+    return name
+
+
+ARCHITECTURE = Architecture(RRDBNet, "conv_first.weight", _options, _current_names)
