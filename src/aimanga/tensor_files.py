@@ -62,21 +62,20 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], what: str, *, 
         remedy: What the error message ends with: where to get the right file.
 
     Raises:
-        ModelError: Tensors are missing, unknown, or of another shape; all are named.
+        ModelError: Tensors are missing, unknown, or of another shape.
     """
     expected = network.state_dict()
-    found, wanted = ({name: tuple(tensor.shape) for name, tensor in x.items()} for x in (state, expected))
-    require_keys(found, wanted, what, remedy=remedy)
+    require_keys(_described(state), _described(expected), what, remedy=remedy)
     # Copies: tensors of a file can lie at unaligned addresses, where some kernels sum in another order.
     copies = {name: tensor.to(expected[name].dtype, copy=True) for name, tensor in state.items()}
     network.load_state_dict(copies, assign=True)
 
 
-def require_keys(found: Mapping[str, object], expected: Mapping[str, object], what: str, *, remedy: str = "") -> None:
-    """Compare the keys and shapes of a file with those of a network.
+def require_keys(found: Mapping[str, str], expected: Mapping[str, str], what: str, *, remedy: str = "") -> None:
+    """Compare the keys of a file with those of a network.
 
     Args:
-        found: Name to shape, or to anything that is compared by equality and can be printed.
+        found: Name to type and shape, such as "float (64, 3, 3, 3)".
         expected: Likewise.
         what: As `load_weights` takes it.
         remedy: As `load_weights` takes it.
@@ -96,6 +95,11 @@ def require_keys(found: Mapping[str, object], expected: Mapping[str, object], wh
     )
     if problems:
         raise ModelError(f"{what}: {problems}{f'. {remedy}' if remedy else ''}")
+
+
+def _described(state: Mapping[str, Tensor]) -> dict[str, str]:
+    kinds = {name: "float" if tensor.is_floating_point() else "integer" for name, tensor in state.items()}
+    return {name: f"{kinds[name]} {tuple(tensor.shape)}" for name, tensor in state.items()}
 
 
 def _is_plain(entry: object) -> bool:

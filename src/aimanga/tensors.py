@@ -116,6 +116,12 @@ def resize(picture: Tensor, height: int, width: int) -> Tensor:
     return picture
 
 
+def gaussian_taps(count: int, deviation: float) -> list[float]:
+    """An odd number of samples of a Gaussian around its mean, normalized to sum to 1."""
+    taps = [math.exp(-0.5 * (tap / deviation) ** 2) for tap in range(-(count // 2), count // 2 + 1)]
+    return [tap / sum(taps) for tap in taps]
+
+
 def filtered(x: Tensor, taps: Sequence[float]) -> Tensor:
     """Filter rows and columns with the same symmetric taps; only what the filter covers whole is given.
 

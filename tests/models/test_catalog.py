@@ -87,9 +87,7 @@ def test_a_network_for_gray_pictures_is_refused(tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(
-        ModelError, match="realesrgan-x5: no model of this name.*realesrgan-x4plus, realesrgan"
-    ):
+    with pytest.raises(ModelError, match="realesrgan-x5: no model of this name.*realesrgan-x4plus, realesrgan"):
         load_model("realesrgan-x5")
 
 

@@ -99,7 +99,7 @@ def test_building_does_not_touch_the_global_random_state():
     [
         ({"conv_hr.bias": None}, "looks like RRDBNet, but does not fit: conv_hr.bias is missing"),
         ({"head.weight": torch.zeros(2)}, "looks like RRDBNet, but does not fit: head.weight is unknown"),
-        ({"conv_hr.bias": torch.zeros(9)}, r"conv_hr.bias is \(9,\), expected \(8,\)"),
+        ({"conv_hr.bias": torch.zeros(9)}, r"conv_hr.bias is float \(9,\), expected float \(8,\)"),
         ({"conv_last.weight": None}, "do not fit together.*conv_last.weight"),
         ({"conv_first.weight": None}, r"not a supported network.*Found \d+ tensors: conv_first.bias \(8,\)"),
     ],

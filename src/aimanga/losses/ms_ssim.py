@@ -5,17 +5,14 @@ Sources: Z. Wang, E. Simoncelli, A. Bovik, "Multiscale structural similarity for
 doi:10.1109/TIP.2003.819861.
 """
 
-import math
-
 import torch.nn.functional as F
 from torch import Tensor
 
 from aimanga.losses.operands import matched
-from aimanga.tensors import filtered
+from aimanga.tensors import filtered, gaussian_taps
 
 _TAPS = 11
-_WINDOW = [math.exp(-0.5 * (tap / 1.5) ** 2) for tap in range(-(_TAPS // 2), _TAPS // 2 + 1)]
-_WINDOW = [tap / sum(_WINDOW) for tap in _WINDOW]
+_WINDOW = gaussian_taps(_TAPS, 1.5)
 
 # Of the scales, the finest first; as published, though they sum to 1.0001.
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
