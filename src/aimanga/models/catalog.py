@@ -9,11 +9,9 @@ from aimanga.hashing import sha256_of
 from aimanga.models.checkpoint import read_info, read_state
 from aimanga.models.detect import build_network
 from aimanga.models.networks import Generator
+from aimanga.options import DEFAULT_MODEL as DEFAULT_MODEL
 from aimanga.text import counted
 from aimanga.weights import PackagedWeights, WeightFile, weight_file
-
-DEFAULT_MODEL = "realesrgan-x4plus"
-"""The model that is used if none is named."""
 
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN"
 _REALSR = "https://github.com/Tencent/Real-SR"
