@@ -130,7 +130,7 @@ class RRDBNet(nn.Module):
     """The generator of Real-ESRGAN: its parameters have the published names, so its weights load as they are.
 
     With `attention="none"` and `upsampler="nearest"` it is Real-ESRGAN's own; the variants add to that, and
-    `aimanga.models.convert` turns one into another without a change of the result.
+    `aimanga.models.convert` turns one into another without a change of the output.
 
     Attention sits at the end of each RRDB, before the outer residual is added, and costs features x (features + 1)
     parameters a block: 95,680, or 0.6 %, for 23 blocks of 64 features. It starts as the identity.
