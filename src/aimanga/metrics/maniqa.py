@@ -63,7 +63,7 @@ class TABlock(nn.Module):
         self.c_v = nn.Linear(places, places)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Refine N x C x places."""
+        """Map N x C x places to the same shape."""
         attended = F.scaled_dot_product_attention(self.c_q(x), self.c_k(x), self.c_v(x))
         # Transposed, but reshaped as if it were not: the published weights were trained like this.
         return x + attended.transpose(1, 2).reshape(x.shape)
@@ -88,7 +88,7 @@ class MANIQA(nn.Module):
         width: Features of a token, a multiple of 8 and of `heads`.
         depth: Blocks of the ViT, at least 10.
         heads: Heads of the ViT's attention.
-        hidden: Features inside the MLPs of the Swin blocks.
+        hidden: Hidden features of the MLPs of the Swin blocks.
     """
 
     def __init__(

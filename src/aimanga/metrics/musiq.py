@@ -68,7 +68,7 @@ class Stem(nn.Module):
         self.gn3 = nn.GroupNorm(32, _STEM, eps=1e-4)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Turn P x 3 x 32 x 32 into P x 256 x 8 x 8."""
+        """Map P x 3 x 32 x 32 to P x 256 x 8 x 8."""
         root = F.relu(self.gn_root(self.conv_root(patches)))
         root = F.max_pool2d(_pad_same(root, 3, 2, value=-torch.inf), 3, 2)
         x = F.relu(self.gn1(self.conv1(root)))
@@ -98,7 +98,7 @@ class EncoderBlock(nn.Module):
         self.reduce = nn.Linear(mlp, hidden)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Refine 1 x tokens x hidden."""
+        """Map 1 x tokens x hidden to the same shape."""
         x = self.norm1(tokens)
         query, key, value = (
             project(x).unflatten(2, (self.heads, -1)).transpose(1, 2) for project in (self.query, self.key, self.value)

@@ -14,13 +14,13 @@ from aimanga.models.layers import Conv3x3, ExactConv3x3, PReLU
 
 
 class SRVGGNetCompact(nn.Module):
-    """A plain chain of 3x3 convolutions with PReLU, PixelShuffle, and the enlarged input added.
+    """A plain chain of 3x3 convolutions with PReLU, then PixelShuffle; the input is added after nearest upsampling.
 
-    Its parameters have the published names (`body.0.weight` ...), so its weights load as they are.
+    Its parameters have the published names (`body.0.weight` ...), so published weights can be loaded.
 
     Args:
-        channels: Channels of the input and the output picture.
-        features: Channels in between.
+        channels: Channels of input and output.
+        features: Channels of the hidden layers.
         convs: Number of convolutions between the first and the last.
         scale: Any positive integer.
     """

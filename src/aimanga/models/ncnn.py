@@ -1,4 +1,4 @@
-"""Reader for ncnn's `.param` (structure, text) and `.bin` (weights) files.
+"""Read ncnn's `.param` (structure, text) and `.bin` (weights) files.
 
 Format, from ncnn's documentation: `.param` begins with the magic number 7767517 and the counts of layers and
 blobs; then one line a layer: type, name, number of inputs and of outputs, their names, `key=value` parameters.
@@ -65,7 +65,7 @@ def _param_lines(param: Path) -> list[str]:
     text = param.read_text(encoding="utf-8", errors="replace")
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines or lines[0].strip() != _MAGIC:
-        raise ModelError(f"{param}: not an ncnn .param file (its first line is not {_MAGIC})")
+        raise ModelError(f"{param}: not an ncnn .param file: its first line is not {_MAGIC}")
     counts = lines[1].split() if len(lines) > 1 else []
     if not counts or counts[0] != str(len(lines) - 2):
         raise ModelError(
