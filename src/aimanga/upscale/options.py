@@ -21,7 +21,6 @@ from aimanga.options import (
     ReportFile,
 )
 
-
 FileFormat = Literal["png", "jpg", "webp", "tiff", "avif"]
 
 
