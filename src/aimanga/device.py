@@ -1,4 +1,4 @@
-"""Where networks and metrics run."""
+"""The device that networks and metrics run on."""
 
 import torch
 
@@ -6,12 +6,12 @@ from aimanga.errors import UsageError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device for a name: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+    """Get a device by its name: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
 
     `auto` is the first CUDA device, else Apple's GPU, else the CPU.
 
     Raises:
-        UsageError: There is no such device here.
+        UsageError: There is no such device.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -32,7 +32,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def device_in_words(device: torch.device) -> str:
-    """The device, for people."""
+    """The device as text: `CPU, 8 threads`, `NVIDIA H100 (cuda:0)`."""
     if device.type == "cpu":
         return f"CPU, {torch.get_num_threads()} threads"
     if device.type == "cuda":
@@ -41,15 +41,17 @@ def device_in_words(device: torch.device) -> str:
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether convolutions take less time in bfloat16 than in float32."""
+    """Whether convolutions are faster in bfloat16 than in float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return False  # an older PyTorch, which cannot say
     capabilities = torch.cpu.get_capabilities()
     if capabilities.get("amx_bf16"):
         return True
-    # Intel's processors of 2023 and later have AVX512-BF16 beside AMX; where a virtual machine hides AMX, bfloat16 runs
-    # at half the speed of float32 there (benchmarks/train.py). They are told by AVX512-FP16, which came with them.
-    # Earlier ones and AMD's, which have AVX512-BF16 only, are twice as fast in it.
+    # Intel's processors since 2023 have AVX512-BF16 besides AMX; if a virtual machine hides AMX, bfloat16 runs at half
+    # the speed of float32 (benchmarks/train.py). AVX512-FP16 identifies them. Earlier ones and AMD's, which have
+    # AVX512-BF16 only, are twice as fast in bfloat16.
     return bool(capabilities.get("avx512_bf16")) and not capabilities.get("avx512_fp16")

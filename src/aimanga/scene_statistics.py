@@ -1,6 +1,6 @@
-"""Natural-scene statistics: what undamaged photos have in common, whatever they show.
+"""Natural-scene statistics: the MSCN coefficients of pictures, and the 36 features of BRISQUE.
 
-Everything is computed in float64 and in strips of rows, so that the memory goes with the width of a picture.
+Everything is computed in float64 and in strips of rows: memory is proportional to the width of a picture.
 
 Sources: A. Mittal, A. Moorthy, A. Bovik, "No-reference image quality assessment in the spatial domain", IEEE TIP
 21(12), 2012, and its MATLAB release (the coefficients and the 36 features); N.-E. Lasmar, Y. Stitou, Y. Berthoumieu,
@@ -21,10 +21,10 @@ from torch import Tensor
 from aimanga.tensors import cubic_taps, filtered, weighted_sum
 
 MARGIN = 3
-"""How far the window of the coefficients reaches, in pixels."""
+"""Radius of the window of the coefficients, in pixels."""
 
 STRIP_PIXELS = 2**17
-"""What is worked on at a time: little enough to stay in the cache of a core."""
+"""Pixels of a strip, which stay in the cache of a core."""
 
 _PLACES = range(-MARGIN, MARGIN + 1)
 _LINE = [math.exp(-(x * x) / (2 * (7 / 6) ** 2)) for x in _PLACES]
@@ -33,20 +33,20 @@ _WINDOW = [[math.exp(-(x * x + y * y) / (2 * (7 / 6) ** 2)) for x in _PLACES] fo
 _SUM = math.fsum(tap for taps in _WINDOW for tap in taps)
 _WINDOW = [[tap / _SUM for tap in taps] for taps in _WINDOW]
 
-# Below this a difference of gray levels, which are whole or halves of halves of such, is nothing but rounding.
+# Smaller differences of gray levels are rounding errors.
 _ROUNDING = 1e-9
 
 
 def mscn(padded: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean-subtracted, contrast-normalized coefficients: (x - mean) / (deviation + 1), both in a Gaussian window.
+    """Compute MSCN coefficients: (x - mean) / (standard deviation + 1), both in a Gaussian window.
 
-    The window has 7 x 7 taps and a deviation of 7/6.
+    MSCN is "mean-subtracted, contrast-normalized". The window has 7 x 7 taps and a standard deviation of 7/6.
 
     Args:
-        padded: N x (H + 6) x (W + 6), float64: gray levels, range [0, 255], with what is to lie beyond the border.
+        padded: N x (H + 6) x (W + 6), float64: padded gray levels, range [0, 255].
 
     Returns:
-        The coefficients, of an undamaged photo nearly normal, and the deviations; both N x H x W.
+        The coefficients, which are nearly normal for a pristine photo, and the standard deviations; both N x H x W.
     """
     mean = filtered(padded, _LINE)
     deviation = filtered(padded.square(), _LINE).sub_(mean.square()).abs_().sqrt_()
@@ -59,11 +59,10 @@ def mscn(padded: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _rounded_differences(padded: Tensor, where: Tensor) -> Tensor:
-    """The differences from the mean as a sum of 49 products, one after the other, in float64.
+    """The differences from the mean, as a sum of 49 products in a fixed order, in float64.
 
-    In flat regions they are zero but for rounding, and yet they count: their signs decide for which flank of a fit a
-    coefficient stands. So the sum is the one of the definition, in which the MATLAB releases write it; and not of
-    any operation that a machine may round in its own way.
+    In flat regions they are zero but for rounding, yet their signs decide to which side of a fit a coefficient
+    belongs. Hence the order of the MATLAB releases, instead of an operation that rounds differently on each machine.
     """
     picture, row, column = where.nonzero(as_tuple=True)
     mean = torch.zeros(len(row), dtype=padded.dtype, device=padded.device)
@@ -74,13 +73,13 @@ def _rounded_differences(padded: Tensor, where: Tensor) -> Tensor:
 
 
 def levels_at(levels: Tensor, scale: int, rows: Tensor, columns: Tensor) -> Tensor:
-    """Take a part of a picture, or of the picture at half the size, as MATLAB's `imresize(x, 0.5)` gives it.
+    """Select a part of a picture, or of the picture at half the size, as by MATLAB's `imresize(x, 0.5)`.
 
     Args:
         levels: N x H x W, any type.
         scale: 1, or 2 for half the size (odd sizes are rounded up).
-        rows: Which rows, of the picture of that size.
-        columns: Which columns, likewise.
+        rows: The numbers of the rows, at that scale.
+        columns: The numbers of the columns, likewise.
 
     Returns:
         N x rows x columns, float64.
@@ -98,15 +97,15 @@ def levels_at(levels: Tensor, scale: int, rows: Tensor, columns: Tensor) -> Tens
 
 
 class Sums(NamedTuple):
-    """What the fits need of samples; the sums of several parts add up. N each.
+    """The sums of samples that the fits need; sums of parts can be added. N each.
 
     Attributes:
-        total: How many samples there are.
-        below: How many are below 0.
-        above: How many are above 0.
+        total: Number of samples.
+        below: Number of samples below 0.
+        above: Number of samples above 0.
         modulus: The sum of |x|.
         square: The sum of x^2.
-        square_above: The sum of x^2 over what is above 0.
+        square_above: The sum of x^2 over samples above 0.
     """
 
     total: Tensor
@@ -118,10 +117,10 @@ class Sums(NamedTuple):
 
 
 def neighbour_products(rows: Tensor) -> Iterator[Tensor]:
-    """Multiply samples with their right, lower, and both lower diagonal neighbours.
+    """Multiply samples by their right, lower and both lower diagonal neighbours.
 
     Args:
-        rows: N x (H + 1) x W; the neighbours at the right of the last column are those of the first, as at the left.
+        rows: N x (H + 1) x W; columns wrap around.
 
     Yields:
         Four times the products, N x (H W).
@@ -134,22 +133,22 @@ def neighbour_products(rows: Tensor) -> Iterator[Tensor]:
 
 
 def joined(parts: Iterable[Sums]) -> Sums:
-    """The sums of several sets of samples, one after the other."""
+    """The sums of several sets of samples, concatenated."""
     return Sums(*(torch.cat(field) for field in zip(*parts, strict=True)))
 
 
 def added(parts: Iterable[Sums]) -> Sums:
-    """The sums of sets of samples that come in parts."""
+    """The sums of sets of samples, added over parts."""
     return Sums(*(torch.stack(field).sum(0) for field in zip(*parts, strict=True)))
 
 
 def sums_of(values: Tensor) -> Sums:
-    """Sum up samples.
+    """Compute the sums of samples.
 
     Args:
         values: N x any number of samples, float64.
     """
-    # Few passes, and none that compares and counts: those would take three times as long.
+    # Few passes, without comparing and counting, which would take three times as long.
     positive, signs = values.clamp(min=0), values.sign()
     norm = torch.linalg.vector_norm
     nonzero, surplus = norm(signs, dim=1).square().round(), signs.sum(1)
@@ -173,17 +172,17 @@ def generalized_gaussian_fit(sums: Sums) -> tuple[Tensor, Tensor]:
         Shape (2 for a normal distribution, from 0.2 to 10) and variance, N each.
     """
     variance = sums.square / sums.total
-    # The nearest of the inverse ratios: so the original has it here, and only here.
+    # The original searches the inverse ratios here, and only here.
     return nearest_shape(variance / (sums.modulus / sums.total).square(), inverse=True), variance
 
 
 class AsymmetricFit(NamedTuple):
-    """A generalized Gaussian with two flanks. N each.
+    """An asymmetric generalized Gaussian. N each.
 
     Attributes:
         shape: 2 for a normal distribution, 1 for a Laplacian; from 0.2 to 10.
-        left: The deviation of the samples below 0; NaN where there are none.
-        right: The deviation of the samples above 0; NaN where there are none.
+        left: The standard deviation of the samples below 0; NaN if there are none.
+        right: The standard deviation of the samples above 0; NaN if there are none.
     """
 
     shape: Tensor
@@ -192,7 +191,7 @@ class AsymmetricFit(NamedTuple):
 
     @property
     def spread(self) -> Tensor:
-        """What a deviation is to be multiplied by to become the scale parameter of the distribution."""
+        """The ratio of the scale parameter of the distribution to its standard deviation."""
         log_gamma = torch.special.gammaln
         return torch.exp((log_gamma(1 / self.shape) - log_gamma(3 / self.shape)) / 2)
 
@@ -205,34 +204,34 @@ class AsymmetricFit(NamedTuple):
 
 
 def asymmetric_gaussian_fit(sums: Sums) -> AsymmetricFit:
-    """Fit a generalized Gaussian with two flanks by its moments.
+    """Fit an asymmetric generalized Gaussian by its moments.
 
     Args:
         sums: Of the samples.
     """
-    left = _flank(sums.square - sums.square_above, sums.below)
-    right = _flank(sums.square_above, sums.above)
+    left = _deviation(sums.square - sums.square_above, sums.below)
+    right = _deviation(sums.square_above, sums.above)
     skew = left / right
     ratio = (sums.modulus / sums.total).square() / (sums.square / sums.total)
     return AsymmetricFit(nearest_shape(ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2), left, right)
 
 
-def _flank(square: Tensor, count: Tensor) -> Tensor:
+def _deviation(square: Tensor, count: Tensor) -> Tensor:
     return torch.where(count > 0, square.clamp(min=0) / count, torch.nan).sqrt()
 
 
 def brisque_features(levels: Tensor) -> Tensor:
-    """The 36 features of BRISQUE: fits to the coefficients and to the products of neighbours, at two scales.
+    """Compute the 36 features of BRISQUE: fits to the coefficients and to products of neighbours, at two scales.
 
-    Beyond the border lie zeros; the neighbours of the last column and row are the first ones.
+    Pictures are padded with zeros; the neighbours of the last column and row are the first ones.
 
     Args:
         levels: N x 1 x H x W, gray, range [0, 255], any type, 2 pixels a side or more.
 
     Returns:
-        N x 36, float64. A scale has shape and variance, then for each of four directions shape, mean, left and right
-        variance. A flank without samples has the variance 0. In a picture that is black all over nothing can be
-        fitted: its features are those of samples that are all 0.
+        N x 36, float64. At each scale: shape and variance, then for each of four directions shape, mean, left and
+        right variance. A side without samples has variance 0. A black picture has the features of samples that are
+        all 0.
     """
     at_once = max(1, STRIP_PIXELS // levels[0].numel())
     return torch.cat([_brisque_features(part[:, 0]) for part in torch.split(levels, at_once)])
@@ -269,7 +268,7 @@ def _brisque_sums(levels: Tensor, scale: int) -> list[Sums]:
 
 
 def _coefficient_rows(levels: Tensor, scale: int, top: int, end: int, height: int) -> Tensor:
-    """Rows of the coefficients of the picture, or of its half, between zeros."""
+    """Rows of the coefficients of the picture at a scale, padded with zeros."""
     first, last = max(0, top - MARGIN), min(height, end + MARGIN)
     columns = torch.arange(-(-levels.shape[2] // scale))
     rows = levels_at(levels, scale, torch.arange(first, last), columns)
@@ -278,15 +277,15 @@ def _coefficient_rows(levels: Tensor, scale: int, top: int, end: int, height: in
 
 
 def nearest_shape(ratio: Tensor, *, lowest: float = 0.2, inverse: bool = False) -> Tensor:
-    """Search the shape of a generalized Gaussian by the ratio of its moments, as the originals do: among all of a list.
+    """Estimate the shape of a generalized Gaussian by the ratio of its moments: the nearest of a table, as originally.
 
     Args:
         ratio: Squared mean modulus over variance, any shape, float64.
-        lowest: The smallest shape of the list, which goes up to 10 in steps of 0.001.
-        inverse: The ratio is given the other way round, and the nearest of those is wanted: not quite the same.
+        lowest: The smallest shape of the table, which goes up to 10 in steps of 0.001.
+        inverse: `ratio` is the inverse, and the nearest inverse ratio is searched, which can be another one.
 
     Returns:
-        The shape of the nearest ratio, the smaller one of two that are equally near; `lowest` where the ratio is NaN.
+        The shape of the nearest ratio, the smaller of two that are equally near; `lowest` for NaN.
     """
     shapes, ratios = (table.to(ratio.device) for table in _shape_table(lowest, inverse))
     above = torch.searchsorted(ratios, ratio.contiguous()).clamp(1, len(ratios) - 1)
@@ -297,7 +296,7 @@ def nearest_shape(ratio: Tensor, *, lowest: float = 0.2, inverse: bool = False) 
 
 @lru_cache(maxsize=4)
 def _shape_table(lowest: float, inverse: bool) -> tuple[Tensor, Tensor]:
-    """The shapes of the search, and their ratios in ascending order."""
+    """The table of shapes, and their ratios in ascending order."""
     shapes = torch.arange(round(1000 * lowest), 10001, dtype=torch.float64) / 1000
     log_gamma = torch.special.gammaln
     ratios = torch.exp(2 * log_gamma(2 / shapes) - log_gamma(1 / shapes) - log_gamma(3 / shapes))

@@ -1,4 +1,4 @@
-"""Read the tensors of weight files, in the formats that are in use. No file is ever given the chance to run code."""
+"""Read weight files in the common formats, and load their tensors into networks. Nothing is ever unpickled."""
 
 import pickle
 from collections.abc import Mapping
@@ -7,29 +7,30 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from aimanga.errors import ModelError
+from aimanga.problems import Problems
 
-# Where training frameworks put the network in a checkpoint, the best choice first.
+# The keys under which training frameworks store the network, the preferred one first.
 _WRAPPERS = ("params_ema", "params", "state_dict")
 
 
 def read_tensors(path: Path, *, also: str = "") -> dict[str, Tensor]:
     """Read the tensors of a weight file.
 
-    `.pth` (and `.pt`, `.ckpt`) is read with `weights_only=True`; of `params_ema`, `params` and `state_dict` the first
-    one found is taken. `.safetensors` is read as it is.
+    `.pth`, `.pt` and `.ckpt` are read with `weights_only=True`; the tensors are those under the first of the keys
+    `params_ema`, `params` and `state_dict`, or at the top level. `.safetensors` files are read as they are.
 
     Args:
         path: The file.
-        also: What else the caller reads, for the message about a file of another format.
+        also: Other formats that the caller reads, for the message about an unknown one.
 
     Returns:
-        Name to tensor, on the CPU, in the stored type; a `module.` prefix of parallel training removed.
+        Name to tensor, on the CPU, in the stored type; without the `module.` prefix of distributed training.
 
     Raises:
-        ModelError: The file is missing, damaged, holds more than tensors, or is of another format.
+        ModelError: The file is missing or damaged, holds more than tensors, or has another format.
     """
     if not path.is_file():
         raise ModelError(f"{path}: there is no such weight file")
@@ -40,19 +41,69 @@ def read_tensors(path: Path, *, also: str = "") -> dict[str, Tensor]:
         content = _read_pickled(path)
     else:
         known = ", ".join(filter(None, (".safetensors", ".pth", ".pt", ".ckpt", also)))
-        raise ModelError(f"{path}: weight files are {known}; this is {suffix or 'a file without a suffix'}")
+        raise ModelError(f"{path}: weight files are {known}, not {suffix or 'files without a suffix'}")
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
             break
     if not isinstance(content, Mapping) or not content or not all(map(_is_plain, content.values())):
         held = ", ".join(map(str, list(content)[:8])) if isinstance(content, Mapping) else type(content).__name__
-        raise ModelError(f"{path}: no set of weights inside; it holds: {held or 'nothing'}")
+        raise ModelError(f"{path}: the file holds no state dict, but: {held or 'nothing'}")
     return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
 
 
+def load_weights(network: nn.Module, state: Mapping[str, Tensor], what: str, *, remedy: str = "") -> None:
+    """Load a state dict into a network, which can be on the meta device.
+
+    Args:
+        network: The network. It keeps its types, on the CPU.
+        state: Name to tensor; exactly the names and shapes of `network.state_dict()`.
+        what: What the error message begins with, such as "a.pth: these are not the weights of VGG19".
+        remedy: What the error message ends with: where to get the right file.
+
+    Raises:
+        ModelError: Tensors are missing, unknown, or of another shape.
+    """
+    expected = network.state_dict()
+    require_keys(_described(state), _described(expected), what, remedy=remedy)
+    # Copies: tensors of a file can lie at unaligned addresses, where some kernels sum in another order.
+    copies = {name: tensor.to(expected[name].dtype, copy=True) for name, tensor in state.items()}
+    network.load_state_dict(copies, assign=True)
+
+
+def require_keys(found: Mapping[str, str], expected: Mapping[str, str], what: str, *, remedy: str = "") -> None:
+    """Compare the keys of a file with those of a network.
+
+    Args:
+        found: Name to type and shape, such as "float (64, 3, 3, 3)".
+        expected: Likewise.
+        what: As `load_weights` takes it.
+        remedy: As `load_weights` takes it.
+
+    Raises:
+        ModelError: They differ.
+    """
+    problems = Problems(most=4)
+    problems.add(*(f"{name} is missing" for name in expected if name not in found))
+    problems.add(*(f"{name} is unknown" for name in found if name not in expected))
+    problems.add(
+        *(
+            f"{name} is {shape}, expected {expected[name]}"
+            for name, shape in found.items()
+            if name in expected and shape != expected[name]
+        )
+    )
+    if problems:
+        raise ModelError(f"{what}: {problems}{f'. {remedy}' if remedy else ''}")
+
+
+def _described(state: Mapping[str, Tensor]) -> dict[str, str]:
+    kinds = {name: "float" if tensor.is_floating_point() else "integer" for name, tensor in state.items()}
+    return {name: f"{kinds[name]} {tuple(tensor.shape)}" for name, tensor in state.items()}
+
+
 def _is_plain(entry: object) -> bool:
-    """Whether an entry of a checkpoint is a tensor of ordinary real numbers."""
+    """Whether an entry of a checkpoint is a dense tensor of real numbers."""
     return (
         isinstance(entry, Tensor)
         and entry.layout == torch.strided
@@ -71,15 +122,15 @@ def _read_safetensors(path: Path) -> object:
 def _read_pickled(path: Path) -> object:
     with path.open("rb") as file:
         start = file.read(2)
-    # A zip archive, or a pickle of protocol 2 and above: all that PyTorch has ever written.
+    # PyTorch has only ever written zip archives and pickles of protocol 2 and above.
     if start[:1] != b"\x80" and start != b"PK":
-        raise ModelError(f"{path}: this weight file is damaged, or no PyTorch file at all")
+        raise ModelError(f"{path}: this weight file is damaged, or not a PyTorch file")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path}: refused: it holds more than weights, and loading such a file can run code. Convert it to "
-            ".safetensors with the program that made it"
+            ".safetensors with the program that wrote it"
         ) from error
-    except Exception as error:  # on damaged files torch raises whatever its unpickler stumbles over
+    except Exception as error:  # torch raises all kinds of errors on damaged files
         raise ModelError(f"{path}: this weight file is damaged: {error}") from error

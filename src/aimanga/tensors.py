@@ -1,6 +1,6 @@
 """Tensors of pictures: conversion, rounding, luma, and a resize that agrees with MATLAB's `imresize`.
 
-Everywhere a tensor is NCHW float32 in [0, 1], RGB, unless said otherwise.
+Unless said otherwise, a tensor is NCHW, float32, range [0, 1], RGB.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def from_array(array: npt.NDArray[Any]) -> Tensor:
-    """Turn stored samples into a tensor.
+    """Convert stored samples to a tensor.
 
     Args:
         array: H x W x C, uint8 or uint16.
@@ -24,16 +24,16 @@ def from_array(array: npt.NDArray[Any]) -> Tensor:
         1 x C x H x W, float32, range [0, 1].
 
     Raises:
-        TypeError: The samples are of another type.
+        TypeError: The samples have another type.
     """
     top = sample_maximum(array.dtype)
-    # Through float32 in numpy: torch has no arithmetic for uint16.
+    # Converted by numpy: torch has no arithmetic for uint16.
     planes = np.ascontiguousarray(array.transpose(2, 0, 1), dtype=np.float32)
     return torch.from_numpy(planes)[None].div_(top)
 
 
 def to_array(tensor: Tensor, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Turn a tensor into stored samples: clipped to [0, 1], rounded to the nearest, a half up.
+    """Convert a tensor to stored samples: clipped to [0, 1] and rounded to the nearest, halves up.
 
     Args:
         tensor: 1 x C x H x W, float32.
@@ -49,12 +49,12 @@ def to_array(tensor: Tensor, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     levels = tensor[0].detach().clamp(0, 1).mul_(top).add_(0.5).floor_()
     if top == 255:
         return levels.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
-    # Through float32 in numpy: torch has no arithmetic for uint16.
+    # Converted by numpy: torch has no arithmetic for uint16.
     return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy(), np.uint16)
 
 
 def sample_maximum(dtype: npt.DTypeLike) -> int:
-    """The value that stands for 1.0 in samples of this type: 255 for uint8, 65535 for uint16.
+    """The stored value of 1.0: 255 for uint8, 65535 for uint16.
 
     Raises:
         TypeError: The type is neither.
@@ -66,7 +66,7 @@ def sample_maximum(dtype: npt.DTypeLike) -> int:
 
 
 def luma(rgb: Tensor) -> Tensor:
-    """Y of BT.601 in video range, the channel on which the literature measures PSNR and SSIM.
+    """Y of BT.601 in video range: the channel of PSNR and SSIM in the literature.
 
     Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255 (ITU-R BT.601-7, as MATLAB's `rgb2ycbcr`).
 
@@ -81,7 +81,7 @@ def luma(rgb: Tensor) -> Tensor:
 
 
 def gray(rgb: Tensor) -> Tensor:
-    """The gray picture of a colour picture: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601-7), in full range.
+    """Convert to gray, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601-7), in full range.
 
     Args:
         rgb: N x 3 x H x W, any range.
@@ -96,16 +96,16 @@ def gray(rgb: Tensor) -> Tensor:
 def resize(picture: Tensor, height: int, width: int) -> Tensor:
     """Bicubic resize that agrees with MATLAB's `imresize`, in floating point.
 
-    Keys' cubic with a = -0.5; for a reduction the kernel is widened by the factor, which prevents aliasing;
-    borders are mirrored with the border sample repeated. Height is resized first, as MATLAB does where both
-    factors are equal. The result is not clipped: a cubic overshoots at edges.
+    Keys' cubic with a = -0.5. To reduce, the kernel is widened by the factor against aliasing. Borders are mirrored
+    with the border sample repeated. The height is resized first, as in MATLAB for equal factors. The result is not
+    clipped: a cubic overshoots at edges.
 
     Source: R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29(6), 1981.
 
     Args:
         picture: N x C x H x W, any range, float32 or float64.
-        height: The wanted height, at least 1.
-        width: The wanted width, at least 1.
+        height: The new height, at least 1.
+        width: The new width, at least 1.
 
     Returns:
         N x C x `height` x `width` of the same type.
@@ -116,14 +116,20 @@ def resize(picture: Tensor, height: int, width: int) -> Tensor:
     return picture
 
 
-def filtered(x: Tensor, taps: Sequence[float]) -> Tensor:
-    """Filter rows and columns with the same symmetric taps; only what the filter covers whole is given.
+def gaussian_taps(count: int, deviation: float) -> list[float]:
+    """An odd number of samples of a Gaussian around its mean, normalized to sum to 1."""
+    taps = [math.exp(-0.5 * (tap / deviation) ** 2) for tap in range(-(count // 2), count // 2 + 1)]
+    return [tap / sum(taps) for tap in taps]
 
-    For one channel and few taps, shifted sums are faster than any convolution, and as exact in float64.
+
+def filtered(x: Tensor, taps: Sequence[float]) -> Tensor:
+    """Filter rows and columns with the same symmetric taps, without padding.
+
+    With one channel and few taps, shifted sums are faster than any convolution, and as exact in float64.
 
     Args:
         x: N x H x W.
-        taps: An odd number of them.
+        taps: An odd number of taps.
 
     Returns:
         N x (H - taps + 1) x (W - taps + 1).
@@ -140,21 +146,21 @@ def filtered(x: Tensor, taps: Sequence[float]) -> Tensor:
 
 
 def weighted_sum(picture: Tensor, axis: int, weights: Tensor, sources: Tensor) -> Tensor:
-    """Make each sample along an axis of a few samples of a picture.
+    """Compute each sample along an axis as a weighted sum of a few samples.
 
     Args:
         picture: N x C x H x W.
         axis: 2 or 3.
         weights: samples x taps.
-        sources: Likewise: where along the axis each tap reads.
+        sources: samples x taps: the position along the axis that each tap reads.
 
     Returns:
-        The picture with as many samples along the axis as there are rows of `weights`.
+        The picture with `len(weights)` samples along the axis.
     """
     shape = [1, 1, 1, 1]
     shape[axis] = len(weights)
     result = None
-    # Tap by tap: a gather of all taps at once would need their number times the memory.
+    # Tap by tap: gathering all taps at once would need as many times the memory.
     for weight, source in zip(weights.to(picture).unbind(1), sources.to(picture.device).unbind(1), strict=True):
         term = picture.index_select(axis, source).mul_(weight.view(shape))
         result = term if result is None else result.add_(term)
@@ -164,13 +170,13 @@ def weighted_sum(picture: Tensor, axis: int, weights: Tensor, sources: Tensor) -
 
 @lru_cache(maxsize=64)
 def cubic_taps(length: int, size: int, scale: float | None = None) -> tuple[Tensor, Tensor]:
-    """The weights (float64) and places (int64) of the source samples that `resize` makes each sample of.
+    """The weights (float64) and positions (int64) of the source samples of each sample that `resize` computes.
 
     Args:
-        length: Samples of the source along the axis.
-        size: Samples of the result.
-        scale: How far the samples lie apart, as MATLAB has it where a factor is asked for: `imresize(x, 0.5)` of
-            101 samples gives 51 that are 2 apart. By default size / length, as where a size is asked for.
+        length: Number of source samples along the axis.
+        size: Number of samples of the result.
+        scale: The factor, as MATLAB uses it if one is given: `imresize(x, 0.5)` of 101 samples returns 51 that are 2
+            apart. By default size / length, as if a size is given.
 
     Returns:
         Both `size` x taps.

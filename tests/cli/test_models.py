@@ -43,7 +43,7 @@ def test_details_on_request(aimanga_cli):
 
 def test_show_tells_what_a_network_costs_and_where_it_comes_from(aimanga_cli, tiny):
     shown = in_one_line(aimanga_cli("models", "show", "realesrgan-x4plus").stdout)
-    for fact in ("16.70 M", "17.9 M for each pixel", "699 x 699 pixels", "BSD-3-Clause", "blocks 23"):
+    for fact in ("16.70 M", "17.9 M per pixel", "699 x 699 pixels", "BSD-3-Clause", "blocks 23"):
         assert fact in shown
     path = tiny("a.safetensors", license="CC0-1.0", training_data="my photos", parent="chance", recipe="none")
     shown = in_one_line(aimanga_cli("models", "show", path).stdout)
@@ -69,8 +69,11 @@ def test_wrong_usage_is_2_and_says_why(aimanga_cli, tiny, tmp_path):
     for arguments, message in (
         (["models", "show", "nothing"], "no model of this name"),
         (["models", "show", "realesrgan-x2plus"], "aimanga weights fetch realesrgan-x2plus"),
-        (["models", "blend", path, path, "--alpha", "2", "-o", tmp_path / "c.safetensors"], "between 0 and 1"),
-        (["export", path, "-o", tmp_path / "a.onnx", "--preset", "other"], "known are realesrgan, aimanga"),
+        (["models", "blend", path, path, "--alpha", "2", "-o", tmp_path / "c.safetensors"], "less than or equal to 1"),
+        (
+            ["export", path, "-o", tmp_path / "a.onnx", "--preset", "other"],
+            "--preset other: Input should be 'realesrgan' or 'aimanga'",
+        ),
         (["export", path, "-o", tmp_path / "a.txt"], "exported as"),
     ):
         result = aimanga_cli(*arguments)

@@ -38,7 +38,7 @@ def test_a_wrong_file_is_not_added(aimanga_cli, tmp_path):
     (tmp_path / "vgg19.pth").write_bytes(b"something else")
     result = aimanga_cli("weights", "add", "vgg19", tmp_path / "vgg19.pth")
     assert result.returncode == 2
-    assert "damaged or another one" in result.stderr
+    assert "damaged or a different one" in result.stderr
 
 
 def test_add_verify_fetch_and_path_agree(tmp_path, home, monkeypatch):
@@ -58,13 +58,13 @@ def test_add_verify_fetch_and_path_agree(tmp_path, home, monkeypatch):
         assert call("add", name, tmp_path / "file").exit_code == 0
     assert call("path", "whole").output == f"{home / 'whole.pth'}\n"
     fetched = call("fetch", "whole", "unknown").output
-    assert "whole: was here already" in fetched
+    assert "whole: already present" in fetched
     assert digest in fetched
     verified = call("verify")
     assert verified.exit_code == 0
     assert verified.output.splitlines() == [
         "whole: good",
-        "unknown: here; no digest is published to compare it with",
+        "unknown: present; no digest is published to compare with",
     ]
     (home / "whole.pth").write_bytes(b"rotten")
     verified = call("verify")

@@ -62,5 +62,5 @@ def test_equal_pictures_cost_nothing():
 
 
 def test_squares_of_no_width_are_an_error():
-    with pytest.raises(ValueError, match="1 or more pixels wide, not 0"):
+    with pytest.raises(ValueError, match="1 pixel or more, not 0"):
         colour_consistency(*pair(4, 4), factor=0)

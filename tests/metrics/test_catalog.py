@@ -24,14 +24,14 @@ def test_names_are_unique_and_found_as_people_write_them():
     for metric in METRICS:
         assert find_metric(metric.name) is metric
     assert find_metric("CLIP-IQA").name == "clip_iqa"
-    with pytest.raises(UsageError, match="fid: there is no metric of this name. There are: niqe, brisque"):
+    with pytest.raises(UsageError, match="fid: there is no metric of this name. Available are: niqe, brisque"):
         find_metric("fid")
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_every_entry_says_what_a_paper_has_to_say(metric: Metric):
     assert metric.protocol and metric.source
-    assert (metric.load is None) == bool(metric.parts)
+    assert (metric.load is None) == bool(metric.parts) == (metric.combine is not None)
     assert metric.smallest[0] <= metric.smallest[1]
     for name in metric.weights:
         assert weights.weight_file(name).license in metric.license or metric.parts
@@ -64,7 +64,7 @@ def test_what_it_takes_is_what_it_says(metric, random_weights):
         torch.testing.assert_close(measure(picture[None], reference[None])[0], score, rtol=1e-9, atol=1e-12)
     # Ma's score counts patches, not sides: what is enough is said, not what is needed.
     if short > 1 and metric.name != "nrqm":
-        with pytest.raises(Exception, match=rf"{short} pixels|{long} x {short}|{short} x {short}|at least {short}"):
+        with pytest.raises(Exception, match=rf"needs {long} x {short} pixels or more|{short} x {short}"):
             measure(pictures[:, :, 1:], references[:, :, 1:])
 
 
@@ -103,7 +103,7 @@ def test_a_better_picture_scores_better(metric, shared_data):
     measure = metric.load(CPU)
     steps = []
     for path in (ROOT / "benchmarks" / "reef.jpg", *shared_data.glob("iqa/*.bmp"), shared_data / "set5/HR/baby.png"):
-        photo = read(path).pixels
+        photo = read(path).pixels[:384, :384]
         for damage, amounts in (
             (blurred, (0.8, 1.3, 2, 3.2)),
             (noisy, (5, 10, 20, 40)),

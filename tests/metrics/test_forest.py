@@ -73,12 +73,12 @@ def test_a_single_leaf_and_a_single_split():
 @pytest.mark.parametrize(
     ("name", "place", "value", "message"),
     [
-        ("lDau", 0, 1, "leads to no node"),  # to itself
-        ("rDau", 0, 4, "leads to no node"),  # behind the last
-        ("rDau", 0, 0, "leads to no node"),
-        ("nodestatus", 2, 0, "leads to no node"),  # to a place that is not used
-        ("nodestatus", 0, -2, "states of its nodes"),
-        ("nodestatus", 0, 0, "states of its nodes"),
+        ("lDau", 0, 1, "child of a split is not a node"),  # to itself
+        ("rDau", 0, 4, "child of a split is not a node"),  # behind the last
+        ("rDau", 0, 0, "child of a split is not a node"),
+        ("nodestatus", 2, 0, "child of a split is not a node"),  # to a place that is not used
+        ("nodestatus", 0, -2, "status of its nodes"),
+        ("nodestatus", 0, 0, "status of its nodes"),
         ("mbest", 0, 2, "other features than the 1"),
         ("mbest", 0, 0, "other features than the 1"),
     ],

@@ -118,7 +118,7 @@ def test_sizes_that_cannot_be_compared_are_refused(backbone, smallest):
     x = torch.rand(1, 3, smallest, smallest + 9)
     assert network(x, x.flip(3)).isfinite().all()
     with pytest.raises(
-        PictureError, match=f"at least {smallest} x {smallest} pixels; .* {smallest + 9} x {smallest - 1}"
+        PictureError, match=f"LPIPS needs {smallest} x {smallest} pixels or more; .* {smallest + 9} x {smallest - 1}"
     ):
         network(x[:, :, 1:], x[:, :, 1:])
     with pytest.raises(PictureError, match=f"{smallest + 9} x {smallest} pixels, its reference {smallest + 8} x"):

@@ -68,7 +68,7 @@ def test_between_levels_the_nearest_counts(metric, photo):
 def test_a_picture_that_is_too_small_or_flat_is_refused(metric):
     with pytest.raises(PictureError, match="84 x 84"):
         metric(torch.rand(1, 3, 60, 60))
-    with pytest.raises(PictureError, match="one level"):
+    with pytest.raises(PictureError, match="flat picture"):
         metric(torch.full((1, 3, 100, 100), 0.5))
 
 

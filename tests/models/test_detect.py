@@ -64,6 +64,25 @@ def test_the_names_of_older_releases(rename):
         assert torch.equal(build_network(old, "it")(x), network.eval()(x))
 
 
+@pytest.mark.parametrize("network", [NETWORKS[0], NETWORKS[4]], ids=lambda n: type(n).__name__)
+def test_the_order_of_an_ncnn_file_is_the_order_of_the_network(network):
+    """The state dict lists the tensors in the order in which the network was written down, which is forward order."""
+    unnamed, layer = {}, -1
+    for name, tensor in network.state_dict().items():
+        layer += name.endswith(".weight")
+        kind = "PReLU" if tensor.ndim == 1 and name.endswith(".weight") else "Convolution"
+        unnamed[f"{kind}.{layer}.{name.rsplit('.', 1)[1]}"] = tensor
+    found = build_network(unnamed, "it").state_dict()
+    assert list(found) == list(network.state_dict())
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in found.items())
+
+
+def test_a_number_of_convolutions_that_fits_no_network():
+    layers = {f"Convolution.{number}.{leaf}": torch.zeros(1) for number in range(20) for leaf in ("weight", "bias")}
+    with pytest.raises(ModelError, match="not a supported network.*Found 40 tensors: Convolution.0.weight"):
+        build_network(layers, "it")
+
+
 def test_half_precision_weights_become_float32():
     state = {name: tensor.half() for name, tensor in NETWORKS[0].state_dict().items()}
     assert {p.dtype for p in build_network(state, "it").parameters()} == {torch.float32}
@@ -78,11 +97,11 @@ def test_building_does_not_touch_the_global_random_state():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"conv_hr.bias": None}, "looks like RRDBNet, but conv_hr.bias is missing"),
-        ({"head.weight": torch.zeros(2)}, "looks like RRDBNet, but head.weight does not belong there"),
-        ({"conv_hr.bias": torch.zeros(9)}, r"conv_hr.bias is \(9,\), expected \(8,\)"),
+        ({"conv_hr.bias": None}, "looks like RRDBNet, but does not fit: conv_hr.bias is missing"),
+        ({"head.weight": torch.zeros(2)}, "looks like RRDBNet, but does not fit: head.weight is unknown"),
+        ({"conv_hr.bias": torch.zeros(9)}, r"conv_hr.bias is float \(9,\), expected float \(8,\)"),
         ({"conv_last.weight": None}, "do not fit together.*conv_last.weight"),
-        ({"conv_first.weight": None}, r"not a network known here.*Found \d+ tensors: conv_first.bias \(8,\)"),
+        ({"conv_first.weight": None}, r"not a supported network.*Found \d+ tensors: conv_first.bias \(8,\)"),
     ],
 )
 def test_what_does_not_fit_is_said(change, message):
@@ -92,14 +111,17 @@ def test_what_does_not_fit_is_said(change, message):
 
 
 def test_another_network_is_described():
-    with pytest.raises(ModelError, match=r"x.pth: .*Found 1 tensors: layers.0.attn.qkv.weight \(3, 3\)"):
+    with pytest.raises(ModelError, match=r"x.pth: .*Found 1 tensor: layers.0.attn.qkv.weight \(3, 3\)"):
         build_network({"layers.0.attn.qkv.weight": torch.zeros(3, 3)}, "x.pth")
 
 
 def test_a_number_of_blocks_that_is_not_to_be_believed():
-    state = {**NETWORKS[0].state_dict(), "body.9999999.rdb1.conv1.weight": torch.zeros(1)}
-    with pytest.raises(ModelError, match="do not fit together"):
-        build_network(state, "it")
+    for name in ("body.9999999.rdb1.conv1.weight", "model.1.sub.9999999.RDB1.conv1.0.weight"):
+        state = {**NETWORKS[0].state_dict(), "model.0.weight": torch.zeros(1), name: torch.zeros(1)}
+        if name.startswith("body"):
+            del state["model.0.weight"]
+        with pytest.raises(ModelError, match="do not fit together"):
+            build_network(state, "it")
 
 
 def test_compact_with_another_activation_is_refused():

@@ -4,20 +4,17 @@ import torch
 
 from aimanga.errors import ModelError, UsageError
 from aimanga.images import read
-from aimanga.models import PRESETS, RRDBNet, SRVGGNetCompact, Variant, load_model, save_checkpoint
+from aimanga.models import PRESETS, RRDBNet, SRVGGNetCompact, load_model, save_checkpoint
 from aimanga.models.blend import blend_files
 from aimanga.models.checkpoint import read_info, read_state
 from aimanga.models.export import export
 from aimanga.tensors import from_array
 
 TINY = {"features": 8, "blocks": 1, "growth": 4}
-NETWORKS = {
+NETWORKS = {  # together they use every operator of RRDBNet; each export takes seconds
     "plain": lambda: RRDBNet(**TINY),
-    "plain-x2": lambda: RRDBNet(**TINY, scale=2),
-    "plain-x1": lambda: RRDBNet(**TINY, scale=1),
-    "pixel-pixelshuffle": lambda: RRDBNet(**TINY, attention="pixel", upsampler="pixelshuffle"),
-    "channel": lambda: RRDBNet(**TINY, attention="channel"),
-    "compact-x3": lambda: SRVGGNetCompact(features=8, convs=2, scale=3),
+    "pixel-pixelshuffle": lambda: RRDBNet(**TINY, scale=2, attention="pixel", upsampler="pixelshuffle"),
+    "channel": lambda: RRDBNet(**TINY, scale=1, attention="channel"),
 }
 
 
@@ -64,11 +61,11 @@ def test_onnx_takes_every_size_and_gives_the_same(tmp_path, name):
     assert model.sha256 in about["parent"]
 
 
-@pytest.mark.slow
-def test_the_real_weights_as_onnx_on_real_pictures(tmp_path, shared_data):
+def test_real_weights_as_onnx_on_real_pictures(tmp_path, shared_data):
+    """Of SRVGGNetCompact, whose export takes a few seconds; `export` itself checks the result of every model."""
     pytest.importorskip("onnxruntime", reason="ONNX needs the extra `export`")
-    model = load_model("realesrgan-x4plus-anime")
-    session = onnx_session(export(model, tmp_path / "a.onnx", PRESETS["aimanga"]).path)
+    model = load_model("realesr-animevideov3-x4")
+    session = onnx_session(export(model, tmp_path / "a.onnx").path)
     for path in sorted((shared_data / "realsrset").glob("*.png"))[:3]:
         x = from_array(read(path).pixels[-40:, -52:, :3])
         torch.testing.assert_close(run_onnx(session, x), run(model.network, x), atol=1e-4, rtol=0)
@@ -76,13 +73,13 @@ def test_the_real_weights_as_onnx_on_real_pictures(tmp_path, shared_data):
 
 def test_a_checkpoint_tells_where_it_comes_from(tmp_path):
     model = load_model("realesrgan-x4plus-anime")
-    made = export(model, tmp_path / "a.safetensors", PRESETS["aimanga"])
+    made = export("realesrgan-x4plus-anime", tmp_path / "a.safetensors", preset="aimanga")
     assert made.variant == PRESETS["aimanga"]
     info = read_info(made.path)
     assert (info.network, info.scale, info.license) == ("RRDBNet", 4, "BSD-3-Clause")
     assert info.training_data == model.training_data
     assert model.sha256 in info.parent
-    assert info.versions["torch"] == torch.__version__
+    assert torch.__version__.startswith(info.versions["torch"])
     again = load_model(made.path)
     assert (again.license, again.training_data, again.parent) == (info.license, info.training_data, info.parent)
     x = torch.rand(1, 3, 9, 8)
@@ -91,7 +88,7 @@ def test_a_checkpoint_tells_where_it_comes_from(tmp_path):
 
 def test_pth_is_real_esrgans_layout_and_folds_back_what_can_be(tmp_path):
     plain = load_model(saved(tmp_path / "a.safetensors", RRDBNet(**TINY)))
-    export(plain, tmp_path / "b.safetensors", PRESETS["aimanga"])
+    export(plain, tmp_path / "b.safetensors", preset="aimanga")
     made = export(load_model(tmp_path / "b.safetensors"), tmp_path / "b.pth")
     assert made.variant == PRESETS["realesrgan"]
     content = torch.load(made.path, weights_only=True)
@@ -102,7 +99,7 @@ def test_pth_is_real_esrgans_layout_and_folds_back_what_can_be(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("pixel-pixelshuffle", "kernels of their own"), ("channel", "attention has learned")]
+    ("name", "message"), [("pixel-pixelshuffle", "different kernel for each"), ("channel", "attention is trained")]
 )
 def test_pth_of_what_has_learned_is_refused(tmp_path, name, message):
     model = load_model(saved(tmp_path / "a.safetensors", NETWORKS[name]()))
@@ -114,14 +111,14 @@ def test_pth_of_what_has_learned_is_refused(tmp_path, name, message):
 def test_what_contradicts_itself_is_refused_before_any_work(tmp_path):
     plain = load_model(saved(tmp_path / "a.safetensors", RRDBNet(**TINY)))
     compact = load_model(saved(tmp_path / "c.safetensors", SRVGGNetCompact(features=4, convs=1)))
-    for model, path, variant, message in (
+    for model, path, preset, message in (
         (plain, "a.ckpt", None, r"exported as \.safetensors, \.pth, \.onnx"),
         (plain, "no/a.pth", None, "there is no folder"),
-        (plain, "a.pth", Variant("pixel", "nearest"), "the plain RRDBNet alone"),
-        (compact, "a.onnx", PRESETS["aimanga"], "only RRDBNet has variants"),
+        (plain, "a.pth", "aimanga", "the plain RRDBNet only"),
+        (compact, "a.onnx", "aimanga", "only RRDBNet has variants"),
     ):
         with pytest.raises(UsageError, match=message):
-            export(model, tmp_path / path, variant)
+            export(model, tmp_path / path, preset=preset)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "c.safetensors"]
 
 
@@ -148,7 +145,7 @@ def test_spandrel_reads_the_pth_and_gives_the_same(tmp_path, network):
 
 def test_a_blend_is_the_mixture_of_its_weights(tmp_path):
     paths = [saved(tmp_path / f"{n}.safetensors", RRDBNet(**TINY), n, license=("MIT", "Apache-2.0")[n]) for n in (0, 1)]
-    blend_files(*paths, 0.25, tmp_path / "c.safetensors")
+    blend_files(*paths, tmp_path / "c.safetensors", alpha=0.25)
     first, second, made = (read_state(path) for path in (*paths, tmp_path / "c.safetensors"))
     for name, tensor in made.items():
         torch.testing.assert_close(tensor, 0.75 * first[name] + 0.25 * second[name])
@@ -156,7 +153,7 @@ def test_a_blend_is_the_mixture_of_its_weights(tmp_path):
     assert info.license == "MIT AND Apache-2.0"
     assert info.parent.startswith("0.75 ") and all(load_model(path).sha256 in info.parent for path in paths)
     for alpha, path in ((0, paths[0]), (1, paths[1])):
-        blend_files(*paths, alpha, tmp_path / "c.safetensors")
+        blend_files(*paths, tmp_path / "c.safetensors", alpha=alpha)
         assert all(
             torch.equal(tensor, read_state(path)[name])
             for name, tensor in read_state(tmp_path / "c.safetensors").items()
@@ -166,19 +163,19 @@ def test_a_blend_is_the_mixture_of_its_weights(tmp_path):
 def test_what_cannot_be_blended(tmp_path):
     plain = saved(tmp_path / "a.safetensors", RRDBNet(**TINY))
     for other, alpha, name, error, message in (
-        (NETWORKS["pixel-pixelshuffle"](), 0.5, "c.safetensors", ModelError, "attention none and pixel, upsampler"),
+        (RRDBNet(**TINY, attention="pixel"), 0.5, "c.safetensors", ModelError, "attention none and pixel"),
         (SRVGGNetCompact(features=4, convs=1), 0.5, "c.safetensors", ModelError, "RRDBNet, .* a SRVGGNetCompact"),
-        (RRDBNet(**TINY), 1.5, "c.safetensors", UsageError, "--alpha 1.5: .*between 0 and 1"),
-        (RRDBNet(**TINY), 0.5, "c.pth", UsageError, r"written as a \.safetensors"),
+        (RRDBNet(**TINY), 1.5, "c.safetensors", UsageError, "--alpha 1.5: .*less than or equal to 1"),
+        (RRDBNet(**TINY), 0.5, "c.pth", UsageError, r"written to a \.safetensors"),
     ):
         with pytest.raises(error, match=message):
-            blend_files(plain, saved(tmp_path / "b.safetensors", other), alpha, tmp_path / name)
+            blend_files(plain, saved(tmp_path / "b.safetensors", other), tmp_path / name, alpha=alpha)
         assert not (tmp_path / name).exists()
 
 
 def test_real_models_blend_into_something_between(tmp_path, samples):
     names = ("realesrgan-x4plus", "realsr-df2k")
-    blend_files(*names, 0.5, tmp_path / "c.safetensors")
+    blend_files(*names, tmp_path / "c.safetensors")
     x = from_array(read(samples / "parrot.jpg").pixels[40:80, 40:80])
     one, other, made = (run(load_model(name).network, x) for name in (*names, tmp_path / "c.safetensors"))
     assert torch.isfinite(made).all()

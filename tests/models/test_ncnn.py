@@ -32,14 +32,18 @@ def files(tmp_path, param=PARAM, binary=BINARY):
 
 
 def test_a_file_written_by_hand(tmp_path):
-    conv, act, last = read_ncnn(*files(tmp_path))
-    assert (conv.kind, conv.name, act.kind, last.name) == ("Convolution", "conv", "PReLU", "last")
-    np.testing.assert_array_equal(conv.tensors[0], WEIGHTS.reshape(3, 1, 3, 3).astype(np.float32))
-    np.testing.assert_array_equal(conv.tensors[1], BIAS)
-    np.testing.assert_array_equal(act.tensors[0], SLOPES)
-    np.testing.assert_array_equal(last.tensors[0], LAST.reshape(1, 3, 3, 3))
-    assert last.tensors[1].tolist() == [7.0]
-    assert all(tensor.dtype == torch.float32 for layer in (conv, act, last) for tensor in layer.tensors)
+    expected = {
+        "Convolution.0.weight": WEIGHTS.reshape(3, 1, 3, 3).astype(np.float32),
+        "Convolution.0.bias": BIAS,
+        "PReLU.1.weight": SLOPES,
+        "Convolution.2.weight": LAST.reshape(1, 3, 3, 3),
+        "Convolution.2.bias": np.array([7.0], np.float32),
+    }
+    state = read_ncnn(*files(tmp_path))
+    assert list(state) == list(expected)
+    for name, values in expected.items():
+        assert state[name].dtype == torch.float32
+        np.testing.assert_array_equal(state[name], values)
 
 
 @pytest.mark.parametrize(

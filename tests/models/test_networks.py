@@ -121,16 +121,6 @@ def test_saved_and_loaded_it_is_the_same_bit_by_bit(case, tmp_path):
             assert torch.equal(ours, theirs)
 
 
-def test_exported_as_a_program_saved_and_loaded_it_is_the_same_bit_by_bit(case, tmp_path):
-    if isinstance(case.network, UNetDiscriminatorSN):
-        pytest.skip("PyTorch's older spectral normalization, which the published names need, cannot be exported")
-    program = torch.export.export(case.network, (batch(),))
-    torch.export.save(program, tmp_path / "a.pt2")
-    loaded = torch.export.load(tmp_path / "a.pt2").module()
-    for ours, theirs in zip(results(case.network, batch()), results(loaded, batch()), strict=True):
-        assert torch.equal(ours, theirs)
-
-
 def test_streamed_it_is_the_same_or_it_is_known_that_it_cannot_be(case):
     x = batch(16, 12)
 
@@ -152,6 +142,7 @@ def test_in_half_precision_it_is_finite_and_near(case, dtype):
         assert (result.float() - expected).norm() < 0.1 * expected.norm()
 
 
-def test_it_is_deterministic(case):
-    for one, other in zip(results(case.network, batch()), results(case.network, batch()), strict=True):
-        assert torch.equal(one, other)
+def test_a_picture_does_not_depend_on_the_others_of_its_batch(case):
+    x = batch(count=3)
+    for all_at_once, alone in zip(results(case.network, x), results(case.network, x[1:2]), strict=True):
+        torch.testing.assert_close(all_at_once[1:2], alone, atol=1e-5, rtol=1e-4)

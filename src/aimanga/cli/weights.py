@@ -1,4 +1,4 @@
-"""`aimanga weights`: the files that are too large or not free enough to be shipped."""
+"""`aimanga weights`: the weight files that are not shipped, because of their size or their licence."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from aimanga.hashing import sha256_of
 
 weights = typer.Typer(add_completion=False, no_args_is_help=True)
 
-_Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="What `list` shows.", show_default=False)]
+_Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names that `list` shows.", show_default=False)]
 
 
 @weights.command("list")
 def list_files() -> None:
-    """List the files that can be fetched, what they are for, and whether they are here."""
+    """List the files that can be downloaded, what they are for, and whether they are on this machine."""
     from rich.console import Console
     from rich.table import Table
 
@@ -27,8 +27,7 @@ def list_files() -> None:
         table.add_column(heading, overflow="fold", justify="right" if heading == "MB" else "left")
     for entry in WEIGHT_FILES:
         size = f"{entry.size / 1e6:.0f}" if entry.size else "?"
-        here = "yes" if entry.path.is_file() else "no"
-        table.add_row(entry.name, size, entry.license, here, entry.purpose)
+        table.add_row(entry.name, size, entry.license, "yes" if entry.present else "no", entry.purpose)
     console = Console()
     console.print(table)
     console.print(f"\nfolder: {folder()}", soft_wrap=True, highlight=False)
@@ -36,16 +35,16 @@ def list_files() -> None:
 
 @weights.command()
 def fetch(names: _Names) -> None:
-    """Download files; nothing else in aimanga ever uses the network."""
+    """Download files. No other command of aimanga uses the network."""
     from aimanga import weights as files
 
-    for entry in [files.weight_file(name) for name in names]:  # all names are known before the first is fetched
-        there = entry.path.is_file()
-        with _bar(entry.name) as tell:
-            path = files.fetch(entry.name, tell)
+    for entry in [files.weight_file(name) for name in names]:  # unknown names are refused before the first download
+        present = entry.present
+        with _bar(entry.name) as progress:
+            path = files.fetch(entry.name, progress)
         known = len(entry.sha256) == 64
-        remark = "" if known else f" (published of its SHA-256: {entry.sha256 or 'nothing'})"
-        typer.echo(f"{entry.name}: {'was here already' if there else 'fetched'}: {path}")
+        remark = "" if known else f" (published of it: {entry.sha256 or 'nothing'})"
+        typer.echo(f"{entry.name}: {'already present' if present else 'downloaded'}: {path}")
         typer.echo(f"  SHA-256 {sha256_of(path)}{remark}, licence {entry.license}")
 
 
@@ -63,10 +62,10 @@ def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
 
 @weights.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What `list` shows.", show_default=False)],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file, from elsewhere.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `list` shows.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The downloaded file.", show_default=False)],
 ) -> None:
-    """Verify a file that was brought by other means, and put it in place: for machines without a network."""
+    """Verify a file and copy it into the folder of weights, for machines without a network."""
     from aimanga import weights as files
 
     typer.echo(f"{name}: added: {files.add(name, file)}")
@@ -74,17 +73,19 @@ def add(
 
 @weights.command()
 def verify() -> None:
-    """Check the files that are here against their published digests; exit code 1 where one is damaged."""
-    from aimanga import weights as files
+    """Verify the downloaded files against their published digests; the exit code is 1 if one is damaged."""
+    from aimanga.errors import ModelError
+    from aimanga.weights import WEIGHT_FILES
 
     damaged = False
-    for entry in files.WEIGHT_FILES:
-        if not entry.path.is_file():
-            continue
-        matches = sha256_of(entry.path).startswith(entry.sha256)
-        damaged |= not matches
-        good = "good" if entry.sha256 else "here; no digest is published to compare it with"
-        typer.echo(f"{entry.name}: {good if matches else f'DAMAGED: aimanga weights fetch {entry.name}'}")
+    for entry in (entry for entry in WEIGHT_FILES if entry.present):
+        try:
+            entry.verified()
+            verdict = "good" if entry.sha256 else "present; no digest is published to compare with"
+        except ModelError:
+            damaged = True
+            verdict = f"DAMAGED: aimanga weights fetch {entry.name}"
+        typer.echo(f"{entry.name}: {verdict}")
     if damaged:
         raise typer.Exit(1)
 
@@ -92,10 +93,11 @@ def verify() -> None:
 @weights.command()
 def path(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A file's path; without it the folder's.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Print the path of this file instead.", show_default=False),
     ] = None,
 ) -> None:
-    """Print where the files lie, or where one of them does."""
+    """Print the folder of weights, or the path of a file in it."""
     from aimanga import weights as files
 
     typer.echo(files.find(name) if name else files.folder())

@@ -1,4 +1,4 @@
-"""What a network in training is told to avoid, one loss a file: pure functions that give one number for a batch."""
+"""Losses, one a file: pure functions from a batch to a scalar."""
 
 from aimanga.losses.colour import colour_consistency
 from aimanga.losses.focal_frequency import focal_frequency

@@ -1,4 +1,4 @@
-"""How far the colours of two pictures lie apart, whatever their detail."""
+"""The colour loss: the L1 distance of local means."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,26 +7,25 @@ from aimanga.losses.operands import matched
 
 
 def colour_consistency(x: Tensor, target: Tensor, *, factor: int = 16) -> Tensor:
-    """Compute the mean absolute difference of the pictures' means over squares.
+    """Compute the L1 distance of the average-pooled pictures.
 
-    A square's mean knows its colour and nothing else: texture that differs within and cancels out costs nothing, while
-    a shift of colour costs its whole height. So colours must agree, and detail is free. A Gaussian blur would tell
-    nearly the same at many times the cost; pooling reads every pixel once and needs nothing beyond the border.
+    A local mean depends on colour alone: a colour shift costs its full size, and detail that averages out costs
+    nothing. A Gaussian blur would do nearly the same at many times the cost, and needs padding.
 
     Args:
         x: N x C x H x W, range [0, 1].
         target: Likewise.
-        factor: Side of the squares in pixels. Where a side of the picture is no multiple of it, the last squares are
-            cut off at the border and count as much as whole ones; a side below it has one.
+        factor: Side of the pooling window in pixels. If the size is not a multiple of it, the windows at the border
+            are smaller and count as much as the others.
 
     Returns:
-        0-dim, float32 (float64 of float64), 0 for pictures with equal means.
+        0-dim, float32 (float64 of float64), 0 for equal local means.
 
     Raises:
         ValueError: The shapes differ, or `factor` is below 1.
     """
     if factor < 1:
-        raise ValueError(f"the squares are 1 or more pixels wide, not {factor}")
+        raise ValueError(f"the pooling window has 1 pixel or more, not {factor}")
     x, target = matched(x, target)
-    # The mean is linear: one of the difference is the difference of two.
+    # Pooling is linear: one pooling of the difference is enough.
     return F.avg_pool2d(x - target, factor, ceil_mode=True, count_include_pad=False).abs().mean()

@@ -1,6 +1,6 @@
-"""The game of generator and discriminator, in three scorings.
+"""The losses of generator and discriminator, of three kinds.
 
-With D the logit of a picture, positive where it looks real, these are minimised:
+With D the logit of a picture, positive if it looks real, these are minimised:
 
 | | real | fake | generator |
 | --- | --- | --- | --- |
@@ -8,8 +8,9 @@ With D the logit of a picture, positive where it looks real, these are minimised
 | hinge | max(0, 1 - D) | max(0, 1 + D) | -D |
 | least_squares | (D - 1)^2 | D^2 | (D - 1)^2 |
 
-The generator of vanilla is the non-saturating one: it raises log sigmoid(D) rather than lowers log(1 - sigmoid(D)),
-which has no slope while the discriminator wins. Mao et al. halve the squares; here they are whole.
+The generator loss of vanilla is the non-saturating one: it maximises log sigmoid(D) instead of minimising
+log(1 - sigmoid(D)), whose gradient vanishes while the discriminator wins. Mao et al. halve the squares; here they are
+not halved.
 
 Sources: I. Goodfellow et al., "Generative Adversarial Networks", NIPS 2014, arXiv:1406.2661 (vanilla); J. H. Lim, J. C.
 Ye, "Geometric GAN", 2017, arXiv:1705.02894 (hinge); X. Mao et al., "Least Squares Generative Adversarial Networks",
@@ -29,7 +30,7 @@ GanLoss = Literal["vanilla", "hinge", "least_squares"]
 
 
 class _Terms(NamedTuple):
-    """What each logit costs."""
+    """The loss of each logit."""
 
     real: Callable[[Tensor], Tensor]
     fake: Callable[[Tensor], Tensor]
@@ -56,53 +57,48 @@ _TERMS: dict[GanLoss, _Terms] = {
 
 
 def generator_loss(kind: GanLoss, fake: Sequence[Tensor]) -> Tensor:
-    """Compute what the generator pays for pictures that do not look real.
+    """Compute the adversarial loss of the generator.
 
     Args:
-        kind: The scoring.
-        fake: Logits of the generated pictures, one map a scale: N x 1 x h x w. Each map is averaged over its own
-            pixels before the scales are averaged, so that a large map does not outweigh a small one.
+        kind: The kind of loss.
+        fake: Logits of the generated pictures, one map for each scale: N x 1 x h x w. Each map is averaged before the
+            scales are, so that large maps do not outweigh small ones.
 
     Returns:
         0-dim, float32 (float64 of float64).
 
     Raises:
-        ValueError: There is no such scoring, or no map.
+        ValueError: There is no such kind, or no map.
     """
     return _over_scales(_terms(kind).generator, fake)
 
 
 def discriminator_losses(kind: GanLoss, real: Sequence[Tensor], fake: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Compute what the discriminator pays for its mistakes; their sum is minimised.
+    """Compute both losses of the discriminator, whose sum is minimised.
 
     Args:
-        kind: The scoring.
-        real: Logits of real pictures, one map a scale: N x 1 x h x w, averaged as in `generator_loss`.
-        fake: Logits of generated pictures, likewise. The caller cuts them off the generator.
+        kind: The kind of loss.
+        real: Logits of real pictures, one map for each scale: N x 1 x h x w, averaged as in `generator_loss`.
+        fake: Likewise, of generated pictures. The caller detaches them from the generator.
 
     Returns:
-        The terms of the real and of the fake pictures: 0-dim, float32 (float64 of float64), at least 0.
+        The losses of the real and of the generated pictures: 0-dim, float32 (float64 of float64), at least 0.
 
     Raises:
-        ValueError: There is no such scoring, or no map.
+        ValueError: There is no such kind, or no map.
     """
     terms = _terms(kind)
     return _over_scales(terms.real, real), _over_scales(terms.fake, fake)
 
 
 def _terms(kind: GanLoss) -> _Terms:
-    """Look up a scoring.
-
-    Raises:
-        ValueError: There is none of that name.
-    """
     if kind not in _TERMS:
-        raise ValueError(f"{kind}: a discriminator is trained by {', '.join(get_args(GanLoss))}")
+        raise ValueError(f"{kind}: the adversarial losses are {', '.join(get_args(GanLoss))}")
     return _TERMS[kind]
 
 
 def _over_scales(term: Callable[[Tensor], Tensor], maps: Sequence[Tensor]) -> Tensor:
     """The mean over the scales of each scale's mean."""
     if not maps:
-        raise ValueError("no map of logits was given")
+        raise ValueError("there are no logits")
     return torch.stack([term(widened(logits)).mean() for logits in maps]).mean()

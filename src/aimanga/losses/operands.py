@@ -1,13 +1,13 @@
-"""What all losses do with what they are given: compute in float32 at least, and compare only equal shapes."""
+"""What all losses do with their arguments: cast to float32 at least, and refuse different shapes."""
 
 import torch
 from torch import Tensor
 
 
 def widened(x: Tensor) -> Tensor:
-    """Cast to float32 what is narrower; float32 and float64 stay as they are.
+    """Cast narrower types to float32; float32 and float64 are returned as they are.
 
-    Under autocast networks give bfloat16 or float16, in which a mean over a batch would keep two or three digits.
+    Under autocast the outputs of a network are bfloat16 or float16: a mean over a batch would keep two or three digits.
 
     Args:
         x: Any shape, any floating type.
@@ -19,10 +19,10 @@ def widened(x: Tensor) -> Tensor:
 
 
 def matched(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Check that tensors have one shape, which arithmetic would not, and cast them by `widened`.
+    """Refuse tensors of different shapes, which arithmetic would broadcast, and cast them by `widened`.
 
     Args:
-        tensors: What is compared with each other, any floating types.
+        tensors: The tensors to compare, of any floating type.
 
     Returns:
         As many tensors, float32 or float64.

@@ -1,8 +1,8 @@
-"""How far the features of two pictures lie apart, as a network for recognition sees them.
+"""The perceptual loss: the L1 distance of deep features.
 
 Sources: J. Johnson, A. Alahi, L. Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV
-2016, arXiv:1603.08155; X. Wang et al., "ESRGAN", ECCVW 2018, arXiv:1809.00219 (absolute differences, features before
-the activation).
+2016, arXiv:1603.08155; X. Wang et al., "ESRGAN", ECCVW 2018, arXiv:1809.00219 (L1, features before the
+activation).
 """
 
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ from aimanga.losses.operands import matched
 
 
 def perceptual(features: Mapping[str, Tensor], target: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Compute the weighted sum over the layers of the mean absolute difference of their features.
+    """Compute the weighted sum over the layers of the L1 distance of their features.
 
     Args:
-        features: Features of the pictures by their layers, N x C x H x W each; layers without a weight are ignored.
-        target: Features of the targets, likewise. The caller computes them without a gradient.
-        weights: Weights of the layers.
+        features: Layer to features of the pictures, N x C x H x W; layers without a weight are ignored.
+        target: Likewise, of the targets. The caller computes them without a gradient.
+        weights: Layer to weight.
 
     Returns:
         0-dim, float32 (float64 of float64), 0 for equal features.
 
     Raises:
-        ValueError: No layer has a weight, layers that have one are missing, or the shapes differ.
+        ValueError: No layer has a weight, layers with a weight are missing, or the shapes differ.
     """
     if not weights:
         raise ValueError("no layer has a weight")

@@ -1,4 +1,4 @@
-"""How far each sample is from its target.
+"""Pixel losses: L1 and Charbonnier.
 
 Sources: P. Charbonnier et al., "Two deterministic half-quadratic regularization algorithms for computed imaging", ICIP
 1994, doi:10.1109/ICIP.1994.413553; W.-S. Lai et al., "Deep Laplacian Pyramid Networks for Fast and Accurate
@@ -11,7 +11,7 @@ from aimanga.losses.operands import matched
 
 
 def l1(x: Tensor, target: Tensor) -> Tensor:
-    """Compute the mean absolute difference, mean |x - target|.
+    """Compute the L1 loss, mean |x - target|.
 
     Args:
         x: N x C x H x W, any range.
@@ -28,12 +28,12 @@ def l1(x: Tensor, target: Tensor) -> Tensor:
 
 
 def charbonnier(x: Tensor, target: Tensor, *, epsilon: float = 1e-3) -> Tensor:
-    """Compute the mean absolute difference, rounded off at zero: mean sqrt((x - target)^2 + epsilon^2).
+    """Compute the Charbonnier loss, an L1 loss that is smooth at zero: mean sqrt((x - target)^2 + epsilon^2).
 
     Args:
         x: N x C x H x W, any range.
         target: Likewise.
-        epsilon: Above 0: below it a difference counts as its square does, above it as its absolute value.
+        epsilon: Above 0; smaller differences count quadratically, larger ones linearly.
 
     Returns:
         0-dim, float32 (float64 of float64), `epsilon` for equal pictures.
@@ -42,7 +42,7 @@ def charbonnier(x: Tensor, target: Tensor, *, epsilon: float = 1e-3) -> Tensor:
         ValueError: The shapes differ, or `epsilon` is not above 0.
     """
     if epsilon <= 0:
-        # The root has no slope at zero: the gradients of equal samples would be NaN.
-        raise ValueError(f"the epsilon of Charbonnier's loss is above 0, not {epsilon:g}")
+        # The square root has no derivative at zero: the gradients of equal samples would be NaN.
+        raise ValueError(f"the epsilon of the Charbonnier loss must be above 0, not {epsilon:g}")
     x, target = matched(x, target)
     return ((x - target).square() + epsilon**2).sqrt().mean()

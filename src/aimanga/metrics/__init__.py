@@ -1,4 +1,4 @@
-"""How good a picture is, in numbers; one metric a file, all of them in the catalogue."""
+"""Image quality metrics: one a file, all of them in the catalogue."""
 
 from aimanga.metrics.catalog import METRICS, Metric, find_metric
 from aimanga.metrics.scorer import Scorer, Scores, available_metrics, metric_names, missing_weights, score

@@ -1,8 +1,8 @@
-"""BRISQUE: a support vector machine on the statistics of a picture.
+"""BRISQUE: support vector regression on the natural-scene statistics of a picture.
 
 Source: A. Mittal, A. Moorthy, A. Bovik, "No-reference image quality assessment in the spatial domain", IEEE TIP 21(12),
-2012, doi:10.1109/TIP.2012.2214050, and its MATLAB release of UT Austin, whose machine `parameters/brisque.safetensors`
-holds. The features are those of `aimanga.scene_statistics`.
+2012, doi:10.1109/TIP.2012.2214050, and its MATLAB release of UT Austin, whose support vectors are
+`parameters/brisque.safetensors`. The features are those of `aimanga.scene_statistics`.
 """
 
 import torch
@@ -13,19 +13,19 @@ from aimanga.metrics.parameters import load_parameters
 from aimanga.scene_statistics import brisque_features
 
 SMALLEST = 16
-"""The shortest side, in pixels: with less than the window sees there are no statistics."""
+"""The smallest side, in pixels; the statistics need more than the window."""
 
-_GAMMA = 0.05  # of the machine's kernel exp(-gamma |x - y|^2)
+_GAMMA = 0.05  # of the kernel exp(-gamma |x - y|^2)
 
 
 def brisque(pictures: Tensor) -> Tensor:
-    """Compute BRISQUE, as the authors' MATLAB release does; lower is better.
+    """Compute BRISQUE like the authors' MATLAB release; lower is better.
 
     Args:
-        pictures: N x 3 x H x W, range [0, 1], samples of 8 bits, 16 pixels a side or more.
+        pictures: N x 3 x H x W, range [0, 1], rounded to 8 bits, 16 x 16 pixels or more.
 
     Returns:
-        N scores, float64; 0 for good photos to 100 for the worst, and somewhat beyond both.
+        N scores, float64; about 0 for good photos to 100 for the worst, and sometimes beyond.
 
     Raises:
         PictureError: The pictures are too small.

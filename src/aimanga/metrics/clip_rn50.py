@@ -1,10 +1,10 @@
-"""CLIP's RN50: a ResNet that sees pictures and a transformer that reads text, both into one space of features.
+"""CLIP's RN50: a ResNet for pictures and a transformer for text, with a shared embedding space.
 
 Sources: A. Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021,
 arXiv:2103.00020, in the details as openai/CLIP `clip/model.py` (MIT); K. He et al., "Deep Residual Learning for Image
 Recognition", CVPR 2016, arXiv:1512.03385; T. He et al., "Bag of Tricks for Image Classification with Convolutional
-Neural Networks", CVPR 2019, arXiv:1812.01187 (ResNet-D: the stem of three convolutions, average pooling where a block
-halves the size); R. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019, arXiv:1904.11486.
+Neural Networks", CVPR 2019, arXiv:1812.01187 (ResNet-D: the stem of three convolutions, average pooling in blocks that
+halve the size); R. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019, arXiv:1904.11486.
 """
 
 from collections import OrderedDict
@@ -14,29 +14,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SMALLEST_SIDE = 31
-"""Rows and columns that a picture needs: 31 become 16 in the first convolution, and 1 after four halvings."""
+"""The smallest picture: 31 pixels become 16 in the first convolution, and 1 after four halvings."""
 
 EMBEDDING = 1024
-"""Features of a picture and of a text."""
+"""Features of the embedding of a picture or a text."""
 
 CONTEXT_LENGTH = 77
-"""The most tokens that a text can have."""
+"""The largest number of tokens of a text."""
 
 VOCABULARY = 49_408
-"""Tokens that there are; the last one ends a text."""
+"""Number of tokens; the last one ends a text."""
 
-# Blocks of each stage, and how many times the channels of its inner convolutions a block gives.
+# Blocks of each stage, and the ratio of a block's output channels to those of its inner convolutions.
 _STAGES = (3, 4, 6, 3)
 _EXPANSION = 4
 
-_HEAD_FEATURES = 64  # of an attention head, in both towers
-_GRID = 7  # squares of 32 x 32 each way in the pictures of 224 x 224 of the training
+_HEAD_FEATURES = 64  # of an attention head, in both encoders
+_GRID = 7  # of the features of the training pictures, 224 x 224 at 1/32
 
 
 class Bottleneck(nn.Module):
     """Three convolutions, the outer ones 1 x 1, added to the input or to a projection of it.
 
-    Nothing is strided: a block that halves the size averages 2 x 2 pixels in both branches, against aliasing.
+    Convolutions are not strided: both branches of a block that halves the size are average-pooled, against aliasing.
 
     Args:
         channels: Channels of the input.
@@ -61,7 +61,7 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn N x channels x H x W into N x 4 width x H / stride x W / stride, rounded down."""
+        """Map N x channels x H x W to N x 4 width x H / stride x W / stride, rounded down."""
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
         out = F.relu(self.bn2(self.conv2(out)), inplace=True)
         if self.stride > 1:
@@ -70,10 +70,10 @@ class Bottleneck(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """Pool features by an attention whose one query is their mean; mean and features are keys and values.
+    """Attention pooling: the mean of the features is the query; the mean and the features are keys and values.
 
-    CLIP adds an embedding of the position to the features, which ties it to pictures of 224 x 224. CLIP-IQA leaves it
-    out, so any size will do: the published file holds `positional_embedding`, and nothing here uses it.
+    CLIP adds a positional embedding to the features, which requires pictures of 224 x 224. CLIP-IQA omits it and takes
+    any size: `positional_embedding` is in the published file, but is not used.
 
     Args:
         channels: Channels of the features, in heads of 64.
@@ -103,10 +103,10 @@ class AttentionPool(nn.Module):
 
 
 class ModifiedResNet(nn.Module):
-    """CLIP's ResNet-50: three convolutions as stem, average poolings against aliasing, attention in the end.
+    """CLIP's ResNet-50: a stem of three convolutions, average pooling against aliasing, attention pooling.
 
     Args:
-        width: Channels of the stem's output and of the inner convolutions of the first stage; a multiple of 2.
+        width: Output channels of the stem and of the inner convolutions of the first stage; a multiple of 2.
     """
 
     def __init__(self, width: int) -> None:
@@ -130,7 +130,7 @@ class ModifiedResNet(nn.Module):
         self.attnpool = AttentionPool(channels, EMBEDDING)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn N x 3 x H x W, normalized, H and W at least `SMALLEST_SIDE`, into N x `EMBEDDING`."""
+        """Map N x 3 x H x W, normalized, H and W at least `SMALLEST_SIDE`, to N x `EMBEDDING`."""
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
         x = F.relu(self.bn3(self.conv3(x)), inplace=True)
@@ -142,7 +142,7 @@ class ModifiedResNet(nn.Module):
 
 
 class QuickGELU(nn.Module):
-    """The approximation x sigmoid(1.702 x) of GELU, with which CLIP was trained."""
+    """The approximation x sigmoid(1.702 x) of GELU that CLIP was trained with."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it to a tensor of any shape."""
@@ -150,7 +150,7 @@ class QuickGELU(nn.Module):
 
 
 class TextBlock(nn.Module):
-    """One layer of the text transformer: causal attention and an MLP, each behind a normalization and in a residual.
+    """One pre-norm layer of the text transformer: causal attention and an MLP, each with a residual.
 
     Args:
         features: Features of a token, in heads of 64.
@@ -168,7 +168,7 @@ class TextBlock(nn.Module):
         self.ln_2 = nn.LayerNorm(features)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Refine N x L x features; a token sees itself and those before it."""
+        """Map N x L x features to the same shape; a token attends to itself and the previous ones."""
         x = self.ln_1(tokens)
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], device=x.device, dtype=x.dtype)
         tokens = tokens + self.attn(x, x, x, attn_mask=mask, is_causal=True, need_weights=False)[0]
@@ -177,11 +177,11 @@ class TextBlock(nn.Module):
 
 
 class TextTransformer(nn.Module):
-    """The layers of the text tower, one after the other.
+    """The layers of the text encoder.
 
     Args:
         features: Features of a token.
-        layers: How many.
+        layers: Number of layers.
     """
 
     def __init__(self, features: int, layers: int) -> None:
@@ -189,20 +189,20 @@ class TextTransformer(nn.Module):
         self.resblocks = nn.Sequential(*(TextBlock(features) for _ in range(layers)))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Refine N x L x features."""
+        """Map N x L x features to the same shape."""
         out: Tensor = self.resblocks(tokens)
         return out
 
 
 class CLIPRN50(nn.Module):
-    """Both towers, named as in OpenAI's file, so that its weights load; the picture's without embedding of position.
+    """CLIP with the names of OpenAI's file; the image encoder has no positional embedding.
 
     The defaults are the published configuration, with 102,007,137 parameters.
 
     Args:
-        width: Channels of the stem of the image tower; a multiple of 2.
-        text_features: Features of a token of the text tower; a multiple of 64.
-        text_layers: Layers of the text tower.
+        width: Channels of the stem of the image encoder; a multiple of 2.
+        text_features: Features of a token of the text encoder; a multiple of 64.
+        text_layers: Layers of the text encoder.
     """
 
     def __init__(self, *, width: int = 64, text_features: int = 512, text_layers: int = 12) -> None:
@@ -216,14 +216,14 @@ class CLIPRN50(nn.Module):
         self.logit_scale = nn.Parameter(torch.zeros(()))
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """Compute the features of texts.
+        """Compute the embeddings of texts.
 
         Args:
-            tokens: N x L, int64: a start, the text, the end, which is the last token of the vocabulary, and anything
-                behind it; L is at most `CONTEXT_LENGTH`.
+            tokens: N x L, int64: start token, text, end token (the last one of the vocabulary), then anything; L is at
+                most `CONTEXT_LENGTH`.
 
         Returns:
-            N x `EMBEDDING`, not normalized: what stands at the end token, which has seen the whole text.
+            N x `EMBEDDING`, not normalized: the features of the end token, projected.
         """
         x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
         x = self.transformer(x)

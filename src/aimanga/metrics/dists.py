@@ -1,4 +1,4 @@
-"""DISTS: structure and texture of two pictures, compared in the features of VGG16.
+"""DISTS: the similarity of structure and texture of two pictures, in the features of VGG16.
 
 Source: K. Ding, K. Ma, S. Wang, E. Simoncelli, "Image Quality Assessment: Unifying Structure and Texture Similarity",
 IEEE TPAMI 44(5), 2022, arXiv:2004.07728; the weights of the authors' dingkeyan93/DISTS are shipped under MIT (see
@@ -16,17 +16,17 @@ from aimanga.metrics.backbones import VGG16_TAPS, banded_features, load_features
 from aimanga.metrics.compared import check_same_size
 from aimanga.metrics.parameters import load_parameters
 
-# Mean and deviation of ImageNet, on which the backbone was trained.
+# Mean and standard deviation of ImageNet, on which the backbone was trained.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-# The constants c1 and c2 of the paper, which keep a channel without means or variances at a distance of 0.
+# The constants c1 and c2 of the paper: channels without mean or variance have a distance of 0.
 _C1 = _C2 = 1e-6
 
 
 class L2Pool(nn.Module):
-    """Pooling without aliasing: the root of the squares, smoothed by a 3 x 3 Hann window and subsampled by 2.
+    """L2 pooling: the square root of the squares, smoothed by a 3 x 3 Hann window and subsampled by 2.
 
-    A `Windowed` of `aimanga.metrics.backbones`: n rows, with a row of zeros above and below, become n / 2, rounded up.
+    It is `Windowed`: n rows, padded with a row of zeros above and below, become n / 2, rounded up.
     """
 
     kernel: Tensor
@@ -38,7 +38,7 @@ class L2Pool(nn.Module):
         self.register_buffer("kernel", line.outer(line)[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Halve N x C x H x W, each channel by itself."""
+        """Pool N x C x H x W to half the size, each channel separately."""
         channels = x.shape[1]
         kernel = self.kernel.expand(channels, 1, 3, 3)
         power = F.conv2d(x.square(), kernel, stride=self.stride, padding=self.padding, groups=channels)
@@ -48,9 +48,9 @@ class L2Pool(nn.Module):
 class DISTS(nn.Module):
     """Deep Image Structure and Texture Similarity at the picture's own size, with the published weights.
 
-    (The authors' script first shrinks the shorter side to 256; their network, on which challenges evaluate, does not.)
+    (The authors' script first resizes the shorter side to 256; their network, which challenges use, does not.)
 
-    The state holds the backbone alone, under torchvision's names; `alpha` and `beta` come with the package.
+    The state dict is that of the backbone, under torchvision's names; `alpha` and `beta` are shipped with the package.
     """
 
     mean: Tensor
@@ -67,11 +67,11 @@ class DISTS(nn.Module):
             self.register_buffer(name, weights.flatten(), persistent=False)
 
     def forward(self, pictures: Tensor, references: Tensor) -> Tensor:
-        """Measure the distance of each picture to its reference: 0 for equal ones, and the same in both directions.
+        """Compute the distance of each picture to its reference; it is symmetric, and 0 for equal pictures.
 
-        The paper's similarities of texture and of structure, of a channel with the means a and b, are subtracted from
-        1 before they are summed, not after. That is the same, since their weights sum to 1, and leaves no room for
-        cancellation: 1 - (2ab + c1) / (a^2 + b^2 + c1) = (a - b)^2 / (a^2 + b^2 + c1), and
+        The paper's similarities of texture and structure are subtracted from 1 before the weighted sum instead of
+        after it. That is equal, since the weights sum to 1, but free of cancellation. For a channel with means a, b:
+        1 - (2ab + c1) / (a^2 + b^2 + c1) = (a - b)^2 / (a^2 + b^2 + c1), and
         1 - (2 cov(x, y) + c2) / (var x + var y + c2) = var(x - y) / (var x + var y + c2).
 
         Args:
@@ -85,7 +85,7 @@ class DISTS(nn.Module):
             PictureError: The sizes differ.
         """
         check_same_size(pictures, references)
-        # One by one: a batch's other pictures then change neither the result, by rounding, nor the memory.
+        # One by one, so that neither rounding nor memory depends on the rest of the batch.
         pairs = zip(pictures[:, None], references[:, None], strict=True)
         return torch.stack([self._distance(picture, reference) for picture, reference in pairs])
 
@@ -105,7 +105,7 @@ class DISTS(nn.Module):
             sums += torch.cat([_power_sums(x.double(), y.double()) for x, y in stages], 2)
         positions, total, squares = sums.unbind(1)
         mean = total / positions
-        # No variance is negative, but rounding can make it so.
+        # Rounding can make a variance negative.
         return mean, (squares / positions - mean.square()).clamp(min=0)
 
     def _normalize(self, pixels: Tensor) -> Tensor:
@@ -129,6 +129,6 @@ def load_dists(path: Path) -> DISTS:
 def _power_sums(x: Tensor, y: Tensor) -> Tensor:
     """Of x, y and x - y, 1 x C x h x w in float64, the sums of the powers 0, 1 and 2 over the positions: 3 x 3 x C.
 
-    In float64 a variance survives being the difference of two such sums.
+    A variance is the difference of two such sums: float64 keeps enough of its digits.
     """
     return torch.stack([torch.stack([(v**power).sum((0, 2, 3)) for power in (0, 1, 2)]) for v in (x, y, x - y)])

@@ -1,7 +1,7 @@
-"""Random forests for regression, as arrays: every tree takes its step for every sample at the same time.
+"""Random forests for regression, as arrays: all trees process all samples in parallel, level by level.
 
-Source: L. Breiman, "Random forests", Machine Learning 45, 2001, doi:10.1023/A:1010933404324; the arrays are those that
-the MATLAB port of R's randomForest stores.
+Source: L. Breiman, "Random forests", Machine Learning 45, 2001, doi:10.1023/A:1010933404324; the arrays are those of
+the MATLAB port of R's randomForest.
 """
 
 from collections.abc import Mapping
@@ -15,22 +15,23 @@ from torch import Tensor, nn
 _LEAF, _SPLIT, _UNUSED = -1, -3, 0
 
 COLUMNS = ("lDau", "rDau", "nodestatus", "mbest", "upper", "avnode")
-"""The arrays of a stored forest, nodes x trees each, by which `forest_from_columns` makes one."""
+"""The arrays of a stored forest, nodes x trees each."""
 
 
 class Forest(nn.Module):
-    """The mean over trees of the value at the leaf that a sample comes to.
+    """A random forest: the prediction is the mean over trees of the value of the leaf that a sample reaches.
 
-    The nodes of all trees stand in one row. A leaf is its own child on both sides, so a sample that has arrived stays.
+    The nodes of all trees are concatenated. A leaf is its own left and right child, so a sample that has reached it
+    stays there.
 
     Args:
-        roots: trees, int64: where each begins.
-        left: nodes, int32: where a sample goes whose feature is at most the threshold. A child stands behind its
+        roots: trees, int64: the root of each tree.
+        left: nodes, int32: the child for samples whose feature is at most the threshold. A child comes after its
             parent.
-        right: Likewise, where all other samples go.
-        feature: nodes, int32: which feature a node looks at.
+        right: nodes, int32: the child for all other samples.
+        feature: nodes, int32: the feature that a node compares.
         threshold: nodes, float64.
-        value: nodes, float64; only those of leaves are read.
+        value: nodes, float64; only those of leaves are used.
     """
 
     roots: Tensor
@@ -52,7 +53,7 @@ class Forest(nn.Module):
         self.register_buffer("value", value)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Predict.
+        """Predict the values of samples.
 
         Args:
             samples: N x features, float64.
@@ -70,46 +71,46 @@ class Forest(nn.Module):
 
 
 def forest_from_columns(columns: Mapping[str, npt.NDArray[Any]], features: int) -> Forest:
-    """Make a forest of stored arrays, in which each column is a tree and its first node the root.
+    """Convert stored arrays, in which each column is a tree and its first node the root.
 
     Args:
-        columns: By the names of `COLUMNS`: left and right child, counted from 1; -1 for a leaf, -3 for a split and 0
-            for a place that is not used; the feature, counted from 1; the threshold; the value.
-        features: How many features a sample has.
+        columns: By the names of `COLUMNS`: left and right child, counted from 1; the status, which is -1 for a leaf, -3
+            for a split and 0 for an unused entry; the feature, counted from 1; the threshold; the value.
+        features: Number of features of a sample.
 
     Returns:
-        The forest; places that are not used take no memory.
+        The forest, without the unused entries.
 
     Raises:
-        ValueError: The arrays are not of one shape, or no trees over so many features.
+        ValueError: The shapes differ, or the arrays do not describe trees over that many features.
     """
-    # Row by row a tree, so that its nodes stand together.
+    # One tree a row, so that its nodes are contiguous.
     left, right, status, feature, threshold, value = (np.asarray(columns[name]).T for name in COLUMNS)
     if status.ndim != 2 or any(array.shape != status.shape for array in (left, right, feature, threshold, value)):
         raise ValueError("its arrays are not nodes x trees of one size")
     used = status != _UNUSED
     split = status == _SPLIT
     if not (split | (status == _LEAF) | ~used).all() or not used.size or not used[:, 0].all():
-        raise ValueError("the states of its nodes are not those of trees")
+        raise ValueError("the status of its nodes is not that of trees")
     numbers = np.cumsum(used).reshape(used.shape) - 1
     trees, places = np.nonzero(split)
     children = []
     for side in (left, right):
         child = side[split].astype(np.int64) - 1
-        # Behind the parent: so no tree can lead in a circle.
+        # After the parent, so that there are no cycles.
         if (child <= places).any() or (child >= used.shape[1]).any() or not used[trees, child].all():
-            raise ValueError("a split of it leads to no node")
+            raise ValueError("the child of a split is not a node")
         own = numbers[used]
         own[numbers[split]] = numbers[trees, child]
         children.append(torch.from_numpy(own.astype(np.int32)))
-    looked_at = np.where(split, feature, 1).astype(np.int64) - 1
-    if (looked_at < 0).any() or (looked_at >= features).any():
-        raise ValueError(f"it looks at other features than the {features} that there are")
+    compared = np.where(split, feature, 1).astype(np.int64) - 1
+    if (compared < 0).any() or (compared >= features).any():
+        raise ValueError(f"it compares other features than the {features} that there are")
     return Forest(
         roots=torch.from_numpy(numbers[:, 0].copy()),
         left=children[0],
         right=children[1],
-        feature=torch.from_numpy(looked_at[used].astype(np.int32)),
+        feature=torch.from_numpy(compared[used].astype(np.int32)),
         threshold=torch.from_numpy(threshold[used].astype(np.float64)),
         value=torch.from_numpy(value[used].astype(np.float64)),
     )

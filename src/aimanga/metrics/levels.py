@@ -1,21 +1,21 @@
-"""What the metrics look at: pictures on 8 bits, in gray, as MATLAB gives them."""
+"""Gray levels as MATLAB computes them, and the smallest size of a picture."""
 
 import torch
 from torch import Tensor
 
 from aimanga.errors import PictureError
 
-# MATLAB's `rgb2gray` takes the first row of the inverse of NTSC's matrix, whose digits go on behind 0.299 0.587 0.114.
+# MATLAB's `rgb2gray` uses the first row of the inverse of NTSC's matrix, not the rounded 0.299 0.587 0.114.
 _GRAY = (0.298936021293776, 0.587043074451121, 0.114020904255103)
 _LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 _STRIP_PIXELS = 2**18
 
 
 def gray_levels(pictures: Tensor) -> Tensor:
-    """The gray picture as MATLAB's `rgb2gray` gives it on 8 bits.
+    """Convert to gray like MATLAB's `rgb2gray` on 8 bits.
 
     Args:
-        pictures: N x 3 x H x W, range [0, 1]; N x 1 x H x W is gray already.
+        pictures: N x 3 x H x W, range [0, 1]; or N x 1 x H x W, which is gray already.
 
     Returns:
         N x 1 x H x W, uint8.
@@ -24,7 +24,7 @@ def gray_levels(pictures: Tensor) -> Tensor:
 
 
 def luma_levels(pictures: Tensor) -> Tensor:
-    """Y of BT.601 in video range, as MATLAB's `rgb2ycbcr` gives it on 8 bits.
+    """Convert to Y of BT.601 in video range like MATLAB's `rgb2ycbcr` on 8 bits.
 
     Args:
         pictures: N x 3 x H x W, range [0, 1].
@@ -36,13 +36,13 @@ def luma_levels(pictures: Tensor) -> Tensor:
 
 
 def require_size(pictures: Tensor, metric: str, shorter: int, longer: int | None = None) -> None:
-    """See that pictures are large enough.
+    """Refuse pictures that are too small.
 
     Args:
         pictures: N x C x H x W.
-        metric: Whose need it is.
-        shorter: The smallest length of the shorter side, in pixels.
-        longer: That of the longer side, where it is not the same.
+        metric: The metric, for the message.
+        shorter: The minimum of the shorter side, in pixels.
+        longer: The minimum of the longer side; by default the same.
 
     Raises:
         PictureError: They are too small.
@@ -56,7 +56,7 @@ def require_size(pictures: Tensor, metric: str, shorter: int, longer: int | None
 def _weighted(pictures: Tensor, weights: tuple[float, ...], offset: float) -> Tensor:
     count, channels, height, width = pictures.shape
     gray = torch.empty((count, 1, height, width), dtype=torch.uint8, device=pictures.device)
-    # In strips: the double precision, which the rounding needs, would take eight times the memory of the result.
+    # In strips, since float64, which the rounding needs, takes eight times the memory of the result.
     step = max(1, _STRIP_PIXELS // (count * width))
     for top in range(0, height, step):
         levels = (pictures[:, :, top : top + step].double() * 255).round_()

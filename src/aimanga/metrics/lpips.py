@@ -1,4 +1,4 @@
-"""LPIPS: how far apart the features of two pictures are, weighed as people judged likeness.
+"""LPIPS: the distance between deep features of two pictures, weighted to agree with human judgement.
 
 Source: R. Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018,
 arXiv:1801.03924; version 0.1 of the authors' richzhang/PerceptualSimilarity, whose heads are shipped under BSD-2-Clause
@@ -11,7 +11,6 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from aimanga.errors import PictureError
 from aimanga.metrics.backbones import (
     ALEXNET_TAPS,
     VGG16_TAPS,
@@ -21,29 +20,30 @@ from aimanga.metrics.backbones import (
     vgg16_features,
 )
 from aimanga.metrics.compared import check_same_size
+from aimanga.metrics.levels import require_size
 from aimanga.metrics.parameters import load_parameters
 
 Backbone = Literal["alex", "vgg"]
 
-# Layers, taps, and the shortest side of which the last tap still has a row.
+# Layers, taps, and the smallest side for which the last tap has a row.
 _BACKBONES = {"alex": (alexnet_features, ALEXNET_TAPS, 31), "vgg": (vgg16_features, VGG16_TAPS, 16)}
 
 _OFFICIAL = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
 
-# Mean and deviation of ImageNet for pixels in [-1, 1], as published.
+# Mean and standard deviation of ImageNet for pixels in [-1, 1], as published.
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
 class LPIPS(nn.Module):
     """Learned Perceptual Image Patch Similarity, version 0.1, with the published linear heads.
 
-    The state holds the backbone alone, under torchvision's names; the heads come with the package.
+    The state dict is that of the backbone, under torchvision's names; the heads are shipped with the package.
 
     Args:
-        backbone: "alex", which the authors recommend for comparing pictures and papers report, or "vgg".
+        backbone: "alex", which the authors recommend and papers report, or "vgg".
 
     Raises:
-        ValueError: `backbone` is another one.
+        ValueError: `backbone` is neither.
     """
 
     shift: Tensor
@@ -62,9 +62,9 @@ class LPIPS(nn.Module):
         self.register_buffer("scale", torch.tensor(_SCALE).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pictures: Tensor, references: Tensor) -> Tensor:
-        """Measure the distance of each picture to its reference: 0 for equal ones, and the same in both directions.
+        """Compute the distance of each picture to its reference; it is symmetric, and 0 for equal pictures.
 
-        At each tap the features of a pixel are scaled to length 1; their squared differences, weighed by the head, are
+        At each tap the features of a pixel are scaled to length 1; their squared differences, weighted by the head, are
         averaged over the pixels, and the taps are summed.
 
         Args:
@@ -78,11 +78,8 @@ class LPIPS(nn.Module):
             PictureError: The sizes differ, or a side is shorter than 31 ("alex") or 16 ("vgg").
         """
         check_same_size(pictures, references)
-        height, width = pictures.shape[2:]
-        if min(height, width) < self.smallest:
-            least = f"{self.smallest} x {self.smallest}"
-            raise PictureError(f"LPIPS needs at least {least} pixels; this picture has {width} x {height}")
-        # One by one: a batch's other pictures then change neither the result, by rounding, nor the memory.
+        require_size(pictures, "LPIPS", self.smallest)
+        # One by one, so that neither rounding nor memory depends on the rest of the batch.
         pairs = zip(pictures[:, None], references[:, None], strict=True)
         return torch.stack([self._distance(picture, reference) for picture, reference in pairs])
 
@@ -118,5 +115,5 @@ def load_lpips(backbone: Backbone, path: Path) -> LPIPS:
 
 
 def _unit(features: Tensor) -> Tensor:
-    """Scale the features of each pixel to length 1; the published 1e-10 lets a pixel without features stay at 0."""
+    """Scale the features of each pixel to length 1; the published 1e-10 keeps pixels without features at 0."""
     return features / (features.square().sum(1, keepdim=True).sqrt() + 1e-10)

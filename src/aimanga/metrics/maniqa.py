@@ -1,4 +1,4 @@
-"""MANIQA: a transformer that scores the quality of a picture by attention across channels and across space.
+"""MANIQA: a transformer that scores a picture by attention across channels and across space.
 
 Sources: S. Yang et al., "MANIQA: Multi-dimension Attention Network for No-Reference Image Quality Assessment", CVPRW
 2022, arXiv:2204.08958, with the official IIGROUP/MANIQA (Apache-2.0) for the details and the names of the parameters.
@@ -10,28 +10,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aimanga.errors import ModelError
 from aimanga.metrics.levels import require_size
 from aimanga.metrics.swin_blocks import ScaleSwin
 from aimanga.metrics.vit import VisionTransformer
-from aimanga.tensor_files import read_tensors
+from aimanga.tensor_files import load_weights, read_tensors
+from aimanga.weights import weight_file
 
 CROPS = (4, 5)
-"""Crops along the short and along the long side of a picture: 20, as many as the official prediction draws."""
+"""Crops along the short and the long side of a picture: 20, as many as the official prediction draws."""
 
-# Blocks of the ViT whose tokens are the features.
+# The blocks of the ViT whose tokens are the features.
 _TAPS = (6, 7, 8, 9)
 
-# Crops that go through the network at once: each takes about 150 MB.
+# The batch size in crops, of about 150 MB each.
 _CHUNK = 4
 
 
 def crop_positions(height: int, width: int, crop: int) -> list[tuple[int, int]]:
-    """Lay square crops over a picture, evenly.
+    """Place square crops on an even grid.
 
-    Along each side all positions that are possible are cut into equal parts, 4 for the short side and 5 for the long
-    one (across, if the picture is square), and the middle of each is taken: the mean over the crops then comes near to
-    that over crops drawn evenly at random. Those that fall together count once: a picture of the crop's size has one.
+    Along each side the possible positions are divided into equal parts, 4 for the short side and 5 for the long one
+    (the width, if the picture is square), and the middle of each part is a position. The mean over these crops is
+    close to that over uniformly random ones. Crops that coincide count once: a picture of the crop's size has one.
 
     Args:
         height: Rows of the picture, at least `crop`.
@@ -39,7 +39,7 @@ def crop_positions(height: int, width: int, crop: int) -> list[tuple[int, int]]:
         crop: Side of a crop.
 
     Returns:
-        Top and left of each, row after row.
+        Top and left of each crop, in row-major order.
     """
     down, across = CROPS if height <= width else CROPS[::-1]
     return [(top, left) for top in _evenly(height - crop, down) for left in _evenly(width - crop, across)]
@@ -50,10 +50,10 @@ def _evenly(last: int, number: int) -> list[int]:
 
 
 class TABlock(nn.Module):
-    """Transposed attention: channels attend to channels, over all places, within a residual.
+    """Transposed attention with a residual: channels attend to channels, over all positions.
 
     Args:
-        places: Number of places of the grid.
+        places: Number of positions of the grid.
     """
 
     def __init__(self, places: int) -> None:
@@ -63,24 +63,24 @@ class TABlock(nn.Module):
         self.c_v = nn.Linear(places, places)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Refine N x C x places."""
+        """Map N x C x places to the same shape."""
         attended = F.scaled_dot_product_attention(self.c_q(x), self.c_k(x), self.c_v(x))
-        # The transposed numbers are read as if they were not transposed: so the published weights were trained.
+        # Transposed, but reshaped as if it were not: the published weights were trained like this.
         return x + attended.transpose(1, 2).reshape(x.shape)
 
 
 class MANIQA(nn.Module):
-    """The quality of a picture as people judge it, without a reference; higher is better.
+    """No-reference quality of a picture as people judge it; higher is better.
 
-    With `load_maniqa`'s file it is the variant "koniq": about 0 to 1, where 0 and 1 are the worst and the best mean
-    opinion score in KonIQ-10k. The defaults are the published configuration, with 135,747,530 parameters.
+    With the file for KonIQ-10k scores are about 0 to 1, the worst and the best mean opinion score of that data set.
+    The defaults are the published configuration, with 135,747,530 parameters.
 
-    The official prediction is the mean over 20 crops of 224 x 224 that are drawn at random, and differs from draw to
-    draw. Ours is a variant: the 20 crops lie on a fixed grid (`crop_positions`). It stands for what the official mean
-    comes to over many draws, without the dice: the same picture always gets the same score. (The
-    official training for KonIQ-10k shrinks whole pictures to 224 x 224; the official prediction takes crops.)
+    The official prediction is the mean over 20 random crops of 224 x 224, so it varies from run to run. Here the 20
+    crops lie on a fixed grid (`crop_positions`): the score is close to the expected value of the official one, and
+    the same picture always gets the same score. (The official training for KonIQ-10k resizes whole pictures to
+    224 x 224; the official prediction takes crops.)
 
-    Crops are scored a few at a time: memory does not grow with the picture.
+    Crops are scored a few at a time, so memory does not grow with the picture.
 
     Args:
         crop: Side of a crop in pixels, a multiple of 4 `patch`.
@@ -88,7 +88,7 @@ class MANIQA(nn.Module):
         width: Features of a token, a multiple of 8 and of `heads`.
         depth: Blocks of the ViT, at least 10.
         heads: Heads of the ViT's attention.
-        hidden: Features inside the MLPs of the Swin blocks.
+        hidden: Hidden features of the MLPs of the Swin blocks.
     """
 
     def __init__(
@@ -119,8 +119,7 @@ class MANIQA(nn.Module):
         """Score pictures.
 
         Args:
-            pictures: N x 3 x H x W, float32, RGB, range [0, 1], already rounded to 8 bits where that is wanted; H and
-                W are at least `crop`.
+            pictures: N x 3 x H x W, float32, RGB, range [0, 1]; H and W are at least `crop`.
 
         Returns:
             N scores, float32, 0 or more.
@@ -129,7 +128,7 @@ class MANIQA(nn.Module):
             PictureError: The pictures are too small.
         """
         require_size(pictures, "MANIQA", self.crop)
-        # One by one: a batch's other pictures then change neither the result, by rounding, nor the memory.
+        # One by one, so that neither rounding nor memory depends on the rest of the batch.
         return torch.stack([self._score(picture) for picture in pictures])
 
     def _score(self, picture: Tensor) -> Tensor:
@@ -140,9 +139,7 @@ class MANIQA(nn.Module):
         return torch.cat([self.score_crops(chunk) for chunk in chunks]).mean()
 
     def score_crops(self, crops: Tensor) -> Tensor:
-        """Score crops of the network's own size: what the paper defines.
-
-        Each patch gets a score and a weight, and the result is the weighted mean.
+        """Score crops of the network's input size: the weighted mean of the scores of the patches, as in the paper.
 
         Args:
             crops: N x 3 x crop x crop, float32, RGB, range [0, 1].
@@ -165,17 +162,17 @@ def _swin(side: int, width: int, hidden: int) -> ScaleSwin:
 
 
 def _head(width: int, activation: nn.Module) -> nn.Sequential:
-    # The third is the dropout of the training; it holds the number under which the next one's weights are stored.
+    # The identity stands for the dropout of the training: the published file numbers the layers with it.
     return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Identity(), nn.Linear(width, 1), activation)
 
 
 def load_maniqa(path: Path) -> MANIQA:
     """Load MANIQA with the weights of an official file, such as `ckpt_koniq10k.pt`.
 
-    The file for KonIQ-10k ("koniq") is the one in which papers report; that for KADID-10k fits, too.
+    Papers report the file for KonIQ-10k; that for KADID-10k can be loaded, too.
 
     Args:
-        path: The file: the `state_dict` of the official network, all of it and nothing else.
+        path: The file: the whole `state_dict` of the official network and nothing else.
 
     Returns:
         The network in float32, frozen, in evaluation mode.
@@ -183,19 +180,8 @@ def load_maniqa(path: Path) -> MANIQA:
     Raises:
         ModelError: The file is missing, damaged, or not of this network.
     """
-    state = read_tensors(path)
     with torch.device("meta"):
         network = MANIQA()
-    found, expected = (
-        {name: (tensor.shape, tensor.is_floating_point()) for name, tensor in tensors.items()}
-        for tensors in (state, network.state_dict())
-    )
-    wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
-    if wrong:
-        raise ModelError(
-            f"{path}: these are not the weights of MANIQA: missing, unknown or of another shape are "
-            f"{', '.join(wrong[:4])}{', ...' if wrong[4:] else ''}. Get ckpt_koniq10k.pt from "
-            "https://github.com/IIGROUP/MANIQA/releases/tag/Koniq10k"
-        )
-    network.load_state_dict(state, assign=True)
-    return network.float().requires_grad_(False).eval()
+    remedy = f"Get {weight_file('maniqa-koniq').url}"
+    load_weights(network, read_tensors(path), f"{path}: these are not the weights of MANIQA", remedy=remedy)
+    return network.requires_grad_(False).eval()

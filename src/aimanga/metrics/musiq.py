@@ -1,7 +1,7 @@
-"""MUSIQ: a transformer that scores the quality of a picture from its patches at three scales.
+"""MUSIQ: a transformer that scores a picture from its patches at three scales.
 
 Sources: J. Ke et al., "MUSIQ: Multi-scale Image Quality Transformer", ICCV 2021, arXiv:2108.05997, in the details as
-google-research/google-research `musiq/model` (Apache-2.0) and Flax 0.3.3, for which that is written; S. Qiao et al.,
+google-research/google-research `musiq/model` (Apache-2.0) and Flax 0.3.3, for which it was written; S. Qiao et al.,
 "Micro-Batch Training with Batch-Channel Normalization and Weight Standardization", arXiv:1903.10520.
 """
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from aimanga.errors import ModelError
 from aimanga.metrics.musiq_patches import GRID, LONG_SIDES, PATCH, multiscale_patches, same_padding
+from aimanga.tensor_files import require_keys
 
 # Channels of the stem's root and of its residual unit's output.
 _ROOT, _STEM = 64, 256
@@ -24,14 +25,14 @@ _ROOT, _STEM = 64, 256
 # The stem shrinks a patch by 4 each way.
 _PATCH_FEATURES = _STEM * (PATCH // 4) ** 2
 
-# Patches that go through the stem at once: its features take 0.5 MiB a patch.
+# The batch size of the stem in patches, whose features take 0.5 MiB each.
 _CHUNK = 128
 
 
 class StdConv(nn.Conv2d):
-    """A convolution without bias whose filters are standardized, with TensorFlow's padding "SAME".
+    """A convolution with weight standardization and TensorFlow's padding "SAME", without bias.
 
-    Each filter w, over its input channels and its window, is used as (w - mean) / (deviation + 1e-5).
+    Each filter w is standardized over its input channels and window: (w - mean) / (standard deviation + 1e-5).
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> None:
@@ -51,7 +52,7 @@ def _pad_same(x: Tensor, window: int, stride: int, value: float = 0.0) -> Tensor
 
 
 class Stem(nn.Module):
-    """The first layers of a ResNet with GroupNorm: root, pooling, and one bottleneck unit."""
+    """The first layers of a ResNet with GroupNorm: root, pooling and one bottleneck unit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class Stem(nn.Module):
         self.gn3 = nn.GroupNorm(32, _STEM, eps=1e-4)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Turn P x 3 x 32 x 32 into P x 256 x 8 x 8."""
+        """Map P x 3 x 32 x 32 to P x 256 x 8 x 8."""
         root = F.relu(self.gn_root(self.conv_root(patches)))
         root = F.max_pool2d(_pad_same(root, 3, 2, value=-torch.inf), 3, 2)
         x = F.relu(self.gn1(self.conv1(root)))
@@ -76,12 +77,12 @@ class Stem(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    """One layer of the transformer: attention and an MLP, each behind a normalization and within a residual.
+    """One pre-norm layer of the transformer: attention and an MLP, each with a residual.
 
     Args:
         hidden: Features of a token.
-        heads: Attention heads; they share the features.
-        mlp: Features inside the MLP.
+        heads: Number of attention heads, a divisor of `hidden`.
+        mlp: Hidden features of the MLP.
     """
 
     def __init__(self, hidden: int, heads: int, mlp: int) -> None:
@@ -97,7 +98,7 @@ class EncoderBlock(nn.Module):
         self.reduce = nn.Linear(mlp, hidden)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Refine 1 x tokens x hidden."""
+        """Map 1 x tokens x hidden to the same shape."""
         x = self.norm1(tokens)
         query, key, value = (
             project(x).unflatten(2, (self.heads, -1)).transpose(1, 2) for project in (self.query, self.key, self.value)
@@ -109,21 +110,21 @@ class EncoderBlock(nn.Module):
 
 
 class MUSIQ(nn.Module):
-    """The quality of a picture on the scale of its training data, without a reference; higher is better.
+    """No-reference quality of a picture on the scale of its training set; higher is better.
 
-    With `load_musiq`'s file it is the variant "koniq": the mean opinion score of KonIQ-10k, about 0 to 100. The
-    defaults are the published configuration, with 27,125,825 parameters.
+    With the file for KonIQ-10k scores are mean opinion scores of about 0 to 100. The defaults are the published
+    configuration, with 27,125,825 parameters.
 
-    Pictures are scored one by one. Each patch is a token of `hidden` features, and every token attends to every
-    other: time grows with the square of the number of patches, memory with the number itself where PyTorch has a
-    fused attention (as on the CPU); with its plain one, `heads` x patches^2 floats come on top. 1920 x 1080 pixels
-    are 2040 patches and take 150 MiB and 3 s on one core, 2048 x 2048 are 4096 and take 350 MiB and 8 s.
+    Pictures are scored one by one. Each patch is a token, and every token attends to every other: time is quadratic
+    in the number of patches. Memory is linear where PyTorch has a fused attention (as on the CPU); otherwise `heads` x
+    patches^2 floats come on top. On one core 1920 x 1080 pixels (2040 patches) take 150 MiB and 3 s, 2048 x 2048
+    (4096 patches) 350 MiB and 8 s.
 
     Args:
         hidden: Features of a token.
-        layers: Layers of the transformer.
+        layers: Number of layers of the transformer.
         heads: Attention heads of a layer.
-        mlp: Features inside the MLP of a layer.
+        mlp: Hidden features of the MLP of a layer.
     """
 
     def __init__(self, *, hidden: int = 384, layers: int = 14, heads: int = 6, mlp: int = 1152) -> None:
@@ -142,8 +143,7 @@ class MUSIQ(nn.Module):
         """Score pictures.
 
         Args:
-            pictures: N x 3 x H x W, float32, RGB, range [0, 1], already rounded to 8 bits where that is wanted. Any
-                size whose long side is less than 448 times the short one.
+            pictures: N x 3 x H x W, float32, RGB, range [0, 1]; the long side is less than 448 times the short one.
 
         Returns:
             N scores, float32.
@@ -155,7 +155,7 @@ class MUSIQ(nn.Module):
 
     def _score(self, picture: Tensor) -> Tensor:
         pixels, positions, scales = multiscale_patches(2 * picture - 1)
-        # Features last, as in Flax: the embedding's weights are in that order.
+        # Channels last, as in Flax: the embedding's weights have that order.
         features = (self.stem(chunk).permute(0, 2, 3, 1).flatten(1) for chunk in torch.split(pixels, _CHUNK))
         tokens = torch.cat([self.embedding(chunk) for chunk in features])
         tokens = tokens + self.pos_embedding[0, positions] + self.scale_embedding[0, scales]
@@ -164,10 +164,10 @@ class MUSIQ(nn.Module):
         return score
 
 
-# Below this the official files keep the parameters, beside the state of the optimizer.
+# The official files hold the parameters under this prefix, besides the optimizer's state.
 _TARGET = "opt/target/"
 
-_MODULES = {  # ours: Flax's
+_MODULES = {  # PyTorch's name: Flax's
     "stem.conv_root": "conv_root",
     "stem.gn_root": "gn_root",
     "stem.conv_proj": "block1/unit1/conv_proj",
@@ -183,7 +183,7 @@ _MODULES = {  # ours: Flax's
     "head": "head",
 }
 
-_BLOCK_MODULES = {  # ours, in `blocks.N`: Flax's, in Transformer/encoderblock_N
+_BLOCK_MODULES = {  # in `blocks.N`: in Flax's Transformer/encoderblock_N
     "norm1": "LayerNorm_0",
     "query": "MultiHeadDotProductAttention_1/query",
     "key": "MultiHeadDotProductAttention_1/key",
@@ -194,7 +194,7 @@ _BLOCK_MODULES = {  # ours, in `blocks.N`: Flax's, in Transformer/encoderblock_N
     "reduce": "MlpBlock_3/Dense_1",
 }
 
-_PARAMETERS = {  # ours: Flax's
+_PARAMETERS = {  # PyTorch's name: Flax's
     "pos_embedding": "Transformer/posembed_input/pos_embedding",
     "scale_embedding": "Transformer/scaleembed_input/scale_embedding",
     "cls": "Transformer/cls",
@@ -204,8 +204,8 @@ _PARAMETERS = {  # ours: Flax's
 def load_musiq(path: Path) -> MUSIQ:
     """Load MUSIQ with the parameters of one of its official files, such as `koniq_ckpt.npz`.
 
-    The files for KonIQ-10k ("koniq", which papers report), SPAQ and PaQ-2-PiQ fit; those with other outputs or scales
-    (AVA, single-scale) do not.
+    The files for KonIQ-10k (which papers report), SPAQ and PaQ-2-PiQ can be loaded; those with other outputs or scales
+    (AVA, single-scale) cannot.
 
     Args:
         path: The `.npz` file, in Flax's layout.
@@ -223,10 +223,10 @@ def load_musiq(path: Path) -> MUSIQ:
 
 
 def load_parameters(network: MUSIQ, path: Path) -> None:
-    """Give a network of any configuration the parameters of a file in Flax's layout.
+    """Load the parameters of a file in Flax's layout into a network of any configuration.
 
     Args:
-        network: The network; its own parameters are replaced, wherever they are, by float32 on the CPU.
+        network: The network, which can be on the meta device; afterwards it is on the CPU, in float32.
         path: The `.npz` file.
 
     Raises:
@@ -235,36 +235,30 @@ def load_parameters(network: MUSIQ, path: Path) -> None:
     arrays = _read(path)
     parameters = network.state_dict()
     keys = {name: _flax_key(name) for name in parameters}
-    shapes = {keys[name]: _flax_shape(name, parameter.shape, network.heads) for name, parameter in parameters.items()}
-    wrong = [f"{key} is missing" for key in shapes if key not in arrays]
-    wrong += [f"{key} is unknown" for key in arrays if key not in shapes]
-    wrong += [
-        f"{key} is {array.dtype} {array.shape}, not float {shapes[key]}"
-        for key, array in arrays.items()
-        if key in shapes and (array.shape != shapes[key] or array.dtype.kind != "f")
-    ]
-    if wrong:
-        more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise ModelError(f"{path}: these are not the weights of MUSIQ: {'; '.join(wrong[:3])}{more}")
+    require_keys(
+        {key: f"{'float' if a.dtype.kind == 'f' else a.dtype} {a.shape}" for key, a in arrays.items()},
+        {keys[name]: f"float {_flax_shape(name, p.shape, network.heads)}" for name, p in parameters.items()},
+        f"{path}: these are not the weights of MUSIQ",
+    )
     state = {name: _from_flax(arrays[keys[name]], parameter.shape) for name, parameter in parameters.items()}
     network.load_state_dict(state, assign=True)
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of a file below `_TARGET`, by their whole keys."""
+    """The arrays of a file under `_TARGET`, by their full keys."""
     if not path.is_file():
         raise ModelError(f"{path}: there is no such weight file")
     if not zipfile.is_zipfile(path):
-        raise ModelError(f"{path}: MUSIQ's weights are a .npz file; this is none, or it is damaged")
+        raise ModelError(f"{path}: MUSIQ's weights are a .npz file; this is not one, or it is damaged")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {key: np.asarray(archive[key]) for key in archive.files if key.startswith(_TARGET)}
-    except Exception as error:  # on damaged files numpy raises whatever its readers stumble over
+    except Exception as error:  # numpy raises all kinds of errors on damaged files
         raise ModelError(f"{path}: this .npz file is damaged: {error}") from error
 
 
 def _flax_key(name: str) -> str:
-    """The key in a file of a parameter of ours."""
+    """The key in Flax's layout of a parameter."""
     if name in _PARAMETERS:
         return _TARGET + _PARAMETERS[name]
     module, leaf = name.rsplit(".", 1)
@@ -279,11 +273,11 @@ def _flax_key(name: str) -> str:
 
 
 def _flax_shape(name: str, shape: torch.Size, heads: int) -> tuple[int, ...]:
-    """The shape in a file of a parameter of ours, which has `shape` here."""
+    """The shape in Flax's layout of a parameter that has `shape` here."""
     if name in _PARAMETERS:
         return tuple(shape)
     module = name.split(".")[-2]
-    if module in ("query", "key", "value"):  # the heads are an axis of their own
+    if module in ("query", "key", "value"):  # Flax has a separate axis of heads
         return (*shape[1:], heads, shape[0] // heads)
     if name.endswith(".out.weight"):
         return (heads, shape[1] // heads, shape[0])
@@ -295,7 +289,7 @@ def _flax_shape(name: str, shape: torch.Size, heads: int) -> tuple[int, ...]:
 
 
 def _from_flax(array: npt.NDArray[Any], shape: torch.Size) -> Tensor:
-    """A parameter of ours, with `shape`, from an array of a file."""
+    """A parameter of this shape, from an array in Flax's layout."""
     tensor = torch.from_numpy(array.astype(np.float32))
     if len(shape) == 4:
         tensor = tensor.permute(3, 2, 0, 1)

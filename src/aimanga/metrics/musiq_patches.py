@@ -1,7 +1,7 @@
-"""What MUSIQ sees of a picture: patches of it at three scales, and where each of them lies.
+"""The input of MUSIQ: the patches of a picture at three scales, and their positions.
 
 Source: J. Ke et al., "MUSIQ: Multi-scale Image Quality Transformer", ICCV 2021, arXiv:2108.05997, section 3, in the
-details as google-research/google-research `musiq/model/preprocessing.py` (Apache-2.0), which rests on TensorFlow's
+details as google-research/google-research `musiq/model/preprocessing.py` (Apache-2.0), which uses TensorFlow's
 `tf.image.resize`, `tf.compat.v1.image.resize` and `tf.image.extract_patches`.
 """
 
@@ -19,15 +19,15 @@ PATCH = 32
 """Side of a patch; patches do not overlap."""
 
 GRID = 10
-"""Side of the grid of learned spatial embeddings, onto which the patches of any picture are hashed."""
+"""Side of the grid of learned positional embeddings, to which patches are hashed."""
 
 LONG_SIDES = (224, 384)
 """Long sides of the two resized copies; the third scale is the picture itself."""
 
-# From here on the short side would be resized to nothing.
+# From this aspect ratio on, the short side would be resized to 0.
 _ASPECT_LIMIT = 448
 
-# TensorFlow's Gaussian for resizing: its support in source pixels to each side, and its deviation.
+# TensorFlow's Gaussian for resizing: its radius and standard deviation in source pixels.
 _RADIUS, _SIGMA = 1.5, 0.5
 
 
@@ -35,8 +35,8 @@ class Patches(NamedTuple):
     """The patches of one picture.
 
     Attributes:
-        pixels: P x 3 x 32 x 32, row by row, the smallest scale first, the picture itself last.
-        positions: P, int64: the place of each patch in the 10 x 10 grid, 10 `row` + `column`.
+        pixels: P x 3 x 32 x 32, in row-major order, the smallest scale first, the picture itself last.
+        positions: P, int64: the position of each patch in the 10 x 10 grid, 10 `row` + `column`.
         scales: P, int64: 0 and 1 for the resized copies, 2 for the picture itself.
     """
 
@@ -48,13 +48,12 @@ class Patches(NamedTuple):
 def multiscale_patches(picture: Tensor) -> Patches:
     """Cut a picture into patches at its own size and resized to long sides of 224 and 384.
 
-    Patches that do not fill their 32 x 32 pixels are filled with zeros, which is mid-gray. The original fills the
-    sequence of each resized copy up to 49 and 144 patches too, and keeps those out of the attention; here they are
-    left out, which gives the same score.
+    Partial patches are padded with zeros, which is mid-gray. The original also pads the sequences of both resized
+    copies to 49 and 144 patches and masks the padding in the attention; without it the score is the same.
 
     Args:
-        picture: 1 x 3 x H x W, float32, range [-1, 1]. Any size whose long side is less than 448 times the short
-            one: small pictures are enlarged for the first two scales.
+        picture: 1 x 3 x H x W, float32, range [-1, 1]; the long side is less than 448 times the short one. Small
+            pictures are enlarged for the first two scales.
 
     Returns:
         At most 49 + 144 patches of the resized copies, and ceil(H / 32) x ceil(W / 32) of the picture.
@@ -65,8 +64,8 @@ def multiscale_patches(picture: Tensor) -> Patches:
     height, width = picture.shape[2:]
     if max(height, width) >= _ASPECT_LIMIT * min(height, width):
         raise PictureError(
-            f"MUSIQ takes pictures from 1 x 1 on, with a long side of less than {_ASPECT_LIMIT} times the short one; "
-            f"this one is {height} x {width}"
+            f"MUSIQ takes pictures whose long side is less than {_ASPECT_LIMIT} times the short one; "
+            f"this one has {width} x {height} pixels"
         )
     copies = [resize_gaussian(picture, *resized_size(height, width, side)) for side in LONG_SIDES]
     pixels, positions = [], []
@@ -79,15 +78,15 @@ def multiscale_patches(picture: Tensor) -> Patches:
 
 
 def resized_size(height: int, width: int, long_side: int) -> tuple[int, int]:
-    """The size of a picture whose long side is resized and whose aspect ratio is kept.
+    """The size of a picture that is resized to a long side with its aspect ratio kept.
 
-    Sides are rounded to the nearest, halves to even, and computed in float32 as TensorFlow does, so that they agree
-    where the exact value is close to a half.
+    Sides are computed in float32 and rounded half to even, as in TensorFlow: they agree even if the exact value is
+    close to a half.
 
     Args:
         height: Height of the picture.
         width: Width of the picture.
-        long_side: The wanted long side.
+        long_side: The new long side.
 
     Returns:
         Height and width.
@@ -97,15 +96,15 @@ def resized_size(height: int, width: int, long_side: int) -> tuple[int, int]:
 
 
 def resize_gaussian(picture: Tensor, height: int, width: int) -> Tensor:
-    """Resize as `tf.image.resize(method="gaussian")`: a Gaussian with a deviation of half a source pixel.
+    """Resize like `tf.image.resize(method="gaussian")`: a Gaussian with a standard deviation of half a source pixel.
 
-    The kernel is not widened for a reduction, so there is aliasing, and a "resize" to the same size blurs: MUSIQ has
-    been trained on such pictures. Beyond the border there is nothing: the weights inside are made to sum to 1.
+    The kernel is not widened to reduce a picture, so there is aliasing, and a resize to the same size blurs: MUSIQ was
+    trained on such pictures. At the border the weights inside the picture are normalized to sum to 1.
 
     Args:
         picture: N x C x H x W, any range, float32.
-        height: The wanted height, at least 1.
-        width: The wanted width, at least 1.
+        height: The new height, at least 1.
+        width: The new width, at least 1.
 
     Returns:
         N x C x `height` x `width`.
@@ -116,8 +115,8 @@ def resize_gaussian(picture: Tensor, height: int, width: int) -> Tensor:
 
 
 def _gaussian_taps(length: int, size: int) -> tuple[Tensor, Tensor]:
-    """The weights and places of the four source samples around each sample: both `size` x 4."""
-    # In float32 and in the order of TensorFlow's kernel: a sample at the very end of the radius counts or does not.
+    """The weights and positions of the four source samples of each sample: both `size` x 4."""
+    # In float32 and in the order of TensorFlow's kernel, which decides whether samples at the very radius count.
     scale = torch.tensor(size, dtype=torch.float32) / length
     centre = (torch.arange(size, dtype=torch.float32) + 0.5) * (1 / scale)
     positions = torch.ceil(centre - (_RADIUS + 0.5))[:, None] + torch.arange(4)
@@ -128,7 +127,7 @@ def _gaussian_taps(length: int, size: int) -> tuple[Tensor, Tensor]:
 
 
 def cut_patches(picture: Tensor) -> Tensor:
-    """Cut a picture into patches of 32 x 32, with zeros where it ends: half of them before it and half behind.
+    """Cut a picture into patches of 32 x 32, padded with zeros, half of them on each side.
 
     Args:
         picture: 1 x C x H x W.
@@ -151,29 +150,29 @@ def same_padding(length: int, window: int, stride: int) -> tuple[int, int]:
         stride: Samples between windows.
 
     Returns:
-        Samples to put before and behind; where their number is odd, one more behind.
+        Samples to pad before and after; if their sum is odd, one more after.
     """
     missing = max((-(-length // stride) - 1) * stride + window - length, 0)
     return missing // 2, missing - missing // 2
 
 
 def hashed_positions(rows: int, columns: int) -> Tensor:
-    """The places of the patches of a picture in the 10 x 10 grid of spatial embeddings.
+    """The positions of the patches of a picture in the 10 x 10 grid of positional embeddings.
 
-    Row i of R goes to row floor(10 i / R), likewise the columns: several patches share a place, or some places stay
-    empty.
+    Row i of R is hashed to row floor(10 i / R), and columns likewise: patches can share a position, and positions can
+    be unused.
 
     Args:
         rows: Rows of patches.
         columns: Columns of patches.
 
     Returns:
-        10 `row` + `column` for each patch, row by row: `rows` x `columns` numbers from 0 to 99, int64.
+        10 `row` + `column` of each patch in row-major order: `rows` x `columns` numbers from 0 to 99, int64.
     """
     return (GRID * _hashed(rows)[:, None] + _hashed(columns)).flatten()
 
 
 def _hashed(count: int) -> Tensor:
-    # In float32, as TensorFlow: from 205 patches a side on, an exact 10 i / R can fall just below the integer.
+    # In float32 like TensorFlow: from 205 patches a side on, an exact 10 i / R can fall just below the integer.
     step = torch.tensor(GRID, dtype=torch.float32) / count
     return torch.floor(torch.arange(count, dtype=torch.float32) * step).long()

@@ -1,8 +1,8 @@
-"""NIQE: how far the statistics of a picture's blocks are from those of undamaged photos.
+"""NIQE: the distance between the statistics of a picture's blocks and those of pristine photos.
 
 Source: A. Mittal, R. Soundararajan, A. Bovik, "Making a 'completely blind' image quality analyzer", IEEE Signal
 Processing Letters 20(3), 2013, doi:10.1109/LSP.2012.2227726, and its MATLAB release of UT Austin, whose model of
-undamaged photos `parameters/niqe.safetensors` holds.
+pristine photos is `parameters/niqe.safetensors`.
 """
 
 import torch
@@ -24,20 +24,20 @@ from aimanga.scene_statistics import (
 )
 
 BLOCK = 96
-"""The side of a block, in pixels."""
+"""Side of a block, in pixels."""
 
 
 def niqe(pictures: Tensor) -> Tensor:
-    """Compute NIQE, as the authors' MATLAB release does; lower is better.
+    """Compute NIQE like the authors' MATLAB release; lower is better.
 
     Args:
-        pictures: N x 3 x H x W, range [0, 1], samples of 8 bits; two blocks of 96 x 96 or more.
+        pictures: N x 3 x H x W, range [0, 1], rounded to 8 bits; 192 x 96 pixels or more.
 
     Returns:
-        N scores, float64; about 2 to 4 for good photos, without an upper end.
+        N scores, float64; about 2 to 4 for good photos, without an upper bound.
 
     Raises:
-        PictureError: The pictures are too small, or one has less than two blocks with anything in them.
+        PictureError: The pictures are too small, or one has less than two blocks that are not flat.
     """
     require_size(pictures, "NIQE", BLOCK, 2 * BLOCK)
     return torch.stack([niqe_of_levels(levels) for levels in gray_levels(pictures)[:, 0]])
@@ -47,20 +47,19 @@ def niqe_of_levels(levels: Tensor) -> Tensor:
     """Compute NIQE of gray levels.
 
     Args:
-        levels: H x W, range [0, 255], any type; what is left of whole blocks at the right and below is not looked at.
+        levels: H x W, range [0, 255], any type; partial blocks at the right and at the bottom are ignored.
 
     Returns:
         The score, a float64 scalar.
 
     Raises:
-        PictureError: Less than two blocks have anything in them.
+        PictureError: Less than two blocks are not flat.
     """
     features = block_features(levels)
-    # A flat block has features that are not numbers: as in the original the means leave out only these, the
-    # covariance leaves out the block.
+    # Some features of a flat block are NaN. Like in the original the means omit these, and the covariance the block.
     whole = features[~features.isnan().any(1)]
     if len(whole) < 2:
-        raise PictureError("NIQE needs two blocks of 96 x 96 pixels that are not of a single colour")
+        raise PictureError("NIQE needs two blocks of 96 x 96 pixels that are not flat")
     model = load_parameters("niqe", levels.device)
     difference = model["mean"] - features.nanmean(0)
     covariance = (model["covariance"] + whole.T.cov()) / 2
@@ -69,20 +68,20 @@ def niqe_of_levels(levels: Tensor) -> Tensor:
 
 
 def block_features(levels: Tensor) -> Tensor:
-    """The features of all whole blocks.
+    """Compute the features of all blocks.
 
     Args:
         levels: H x W, range [0, 255], any type.
 
     Returns:
-        Blocks x 36, float64, tile by tile: for the picture and for its half the shape and the mean scale of the
-        coefficients, then for each of four directions shape, mean, left and right scale of the products of neighbours.
+        Blocks x 36, float64, tile by tile. At each of two scales: shape and mean scale parameter of the coefficients,
+        then for each of four directions shape, mean, left and right scale parameter of the products of neighbours.
     """
     down, across = levels.shape[0] // BLOCK, levels.shape[1] // BLOCK
     levels = levels[None, : down * BLOCK, : across * BLOCK]
     at_once = max(1, STRIP_PIXELS // BLOCK**2)
     tall = max(1, at_once // across)
-    wide = -(-across // -(-across // at_once))  # as many tiles in a row as are needed, all of about one width
+    wide = -(-across // -(-across // at_once))  # tiles of about equal width
     tiles = [
         (range(top, min(top + tall, down)), range(left, min(left + wide, across)))
         for top in range(0, down, tall)
@@ -101,10 +100,10 @@ def block_features(levels: Tensor) -> Tensor:
 
 
 def _tile_sums(levels: Tensor, scale: int, down: range, across: range) -> list[Sums]:
-    """The sums of some blocks: of their coefficients, and of the products with each neighbour."""
+    """The sums of some blocks: of their coefficients, and of the products of neighbours in each direction."""
     side = BLOCK // scale
     places = [
-        # Beyond the border the picture's edge is repeated.
+        # The border is replicated.
         torch.arange(blocks.start * side - MARGIN, blocks.stop * side + MARGIN).clamp(0, length // scale - 1)
         for blocks, length in zip((down, across), levels.shape[1:], strict=True)
     ]

@@ -1,7 +1,7 @@
-"""NRQM, or Ma's score: a no-reference metric learned from what people said of super-resolved pictures.
+"""NRQM, or Ma's score: a no-reference metric learned from human ratings of super-resolved pictures.
 
-Three random forests each predict the score of one kind of features, and a linear function joins them. Higher is
-better, about 0 to 10.
+Three random forests predict a score from one kind of features each, and a linear function combines them. Higher is
+better; about 0 to 10.
 
 Source: C. Ma, C.-Y. Yang, X. Yang, M.-H. Yang, "Learning a no-reference quality metric for single-image
 super-resolution", CVIU 158, 2017, doi:10.1016/j.cviu.2016.12.009, arXiv:1612.05890; official code and model:
@@ -21,17 +21,17 @@ from aimanga.metrics.levels import gray_levels
 from aimanga.metrics.nrqm_features import nrqm_features
 
 _FEATURES = {"local": 18, "bands": 45, "spatial": 75}
-"""How many features of each kind there are, in the order of the file's forests."""
+"""Number of features of each kind, in the order of the file's forests."""
 
 
 class NRQM(nn.Module):
-    """The metric.
+    """NRQM with its parameters.
 
     Args:
-        local: The forest of the block features, 18.
-        bands: The forest of the global features, 45.
-        spatial: The forest of the singular values, 75.
-        linear: 4, float64: the constant, and the weight of each forest.
+        local: The forest of the 18 block features.
+        bands: The forest of the 45 features of the steerable pyramid.
+        spatial: The forest of the 75 singular values.
+        linear: 4, float64: the intercept, and the weight of each forest.
     """
 
     linear: Tensor
@@ -45,17 +45,17 @@ class NRQM(nn.Module):
 
     @torch.no_grad()
     def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures, one after another, on the CPU, in float64.
+        """Score pictures one by one, on the CPU, in float64.
 
         Args:
-            pictures: N x 3 x H x W, float32, RGB, range [0, 1], taken to the nearest of 256 levels and then to gray
-                ones; or N x 1 x H x W, gray, taken as it is.
+            pictures: N x 3 x H x W, float32, RGB, range [0, 1], which are rounded to 8 bits and converted to gray; or
+                N x 1 x H x W, gray.
 
         Returns:
-            N, float32; no gradient.
+            N scores, float32, without a gradient.
 
         Raises:
-            PictureError: A picture is too small, 84 x 84 being enough, or of one level throughout.
+            PictureError: A picture is too small (84 x 84 pixels are enough) or flat.
         """
         levels = gray_levels(pictures.detach()).cpu()
         return torch.stack([self._score(picture[0].double()) for picture in levels]).to(pictures)
@@ -68,7 +68,7 @@ class NRQM(nn.Module):
 
 
 def load_nrqm(path: Path) -> NRQM:
-    """Read the official `model.mat`: a struct `model` of a cell `rf` of three forests, and `linear`, 4 numbers.
+    """Load the official `model.mat`: a struct `model` with a cell `rf` of three forests, and 4 numbers `linear`.
 
     Args:
         path: The file, a MAT-file of version 4 to 7.2.
@@ -77,7 +77,7 @@ def load_nrqm(path: Path) -> NRQM:
         The metric, in evaluation mode.
 
     Raises:
-        ModelError: The file is missing, damaged, of version 7.3, or not that of NRQM.
+        ModelError: The file is missing, damaged, of version 7.3, or not the model of NRQM.
     """
     model = _read(path)
     try:
@@ -101,7 +101,7 @@ def load_nrqm(path: Path) -> NRQM:
     return NRQM(**forests, linear=torch.from_numpy(linear)).eval()
 
 
-def _read(path: Path) -> Any:  # noqa: ANN401 -- a MATLAB struct is an array of whatever fields it has
+def _read(path: Path) -> Any:  # noqa: ANN401  a MATLAB struct has any fields
     """The struct `model` of a MAT-file."""
     if not path.is_file():
         raise ModelError(f"{path}: there is no such weight file")
@@ -115,5 +115,5 @@ def _read(path: Path) -> Any:  # noqa: ANN401 -- a MATLAB struct is an array of 
         ) from error
     except KeyError as error:
         raise ModelError(f"{path}: this is not the model of NRQM: no variable called model") from error
-    except Exception as error:  # on damaged files SciPy raises whatever its reader stumbles over
-        raise ModelError(f"{path}: this MAT-file is damaged, or none at all: {error}") from error
+    except Exception as error:  # SciPy raises all kinds of errors on damaged files
+        raise ModelError(f"{path}: this MAT-file is damaged, or not one: {error}") from error

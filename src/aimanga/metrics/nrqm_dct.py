@@ -1,4 +1,4 @@
-"""NRQM's local features: how the DCT coefficients of small blocks are distributed.
+"""NRQM's local features: the distribution of the DCT coefficients of small blocks.
 
 Source: C. Ma et al., "Learning a no-reference quality metric for single-image super-resolution", CVIU 158, 2017,
 arXiv:1612.05890, and its official code chaoma99/sr-metric (MIT).
@@ -16,7 +16,7 @@ from aimanga.metrics.nrqm_shape import shape
 _STRIDE, _OVERLAP = 3, 2
 _SIDE = _STRIDE + 2 * _OVERLAP
 
-# Which of three orientations a coefficient belongs to, the vertical frequency going down. The mean has none.
+# The orientation of each coefficient, of three; the vertical frequency increases downwards. The mean has none.
 _ORIENTATIONS = (
     ".111111",
     "3211111",
@@ -28,19 +28,19 @@ _ORIENTATIONS = (
 )  # fmt: skip
 
 _CHUNK = 4096
-"""Blocks that are transformed at once: their coefficients stay in the cache."""
+"""Blocks of a chunk: their coefficients stay in the cache."""
 
 
 def block_features(picture: Tensor) -> Tensor:
-    """Six statistics of all blocks of 7 x 7 pixels, one at every third pixel; beyond the border lie zeros.
+    """Compute six statistics of all blocks of 7 x 7 pixels with a stride of 3 and zero padding.
 
     Args:
         picture: H x W, float64, range [0, 1], gray.
 
     Returns:
-        6, float64. Of the shape of a block's coefficients: the mean of the lowest tenth, and of all blocks; of their
-        coefficient of variation, and of its variance over three orientations: the mean of the highest tenth, and of
-        all.
+        6, float64: the means over the lowest tenth and over all blocks of the shape of the coefficients; the means
+        over the highest tenth and over all blocks of their coefficient of variation, and of its variance over three
+        orientations.
     """
     height, width = picture.shape
     down, across = -(-height // _STRIDE), -(-width // _STRIDE)
@@ -49,7 +49,7 @@ def block_features(picture: Tensor) -> Tensor:
     shapes, variations, spreads = (torch.cat(parts) for parts in zip(*map(_statistics, strips), strict=True))
     count = len(shapes)
     lowest = math.ceil(count * 0.1)
-    highest = count - int(count * 0.9) + 1  # MATLAB counts from 1, and takes both ends
+    highest = count - int(count * 0.9) + 1  # MATLAB counts from 1 and includes both ends
     return torch.stack(
         [
             shapes.topk(lowest, largest=False, sorted=False).values.mean(), shapes.mean(),
@@ -60,7 +60,7 @@ def block_features(picture: Tensor) -> Tensor:
 
 
 def _strip(picture: Tensor, first: int, last: int, across: int) -> Tensor:
-    """The pixels that rows `first` to `last` of blocks stand on, with zeros beyond the border."""
+    """The pixels of the rows `first` to `last` of blocks, with zero padding."""
     height, width = picture.shape
     top, bottom = _STRIDE * first - _OVERLAP, _STRIDE * last + _OVERLAP
     right = _STRIDE * across + _OVERLAP - width
@@ -68,7 +68,7 @@ def _strip(picture: Tensor, first: int, last: int, across: int) -> Tensor:
 
 
 def _statistics(strip: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each block of a strip: shape, coefficient of variation, and variance of that over the orientations."""
+    """For each block of a strip: shape, coefficient of variation, and its variance over the orientations."""
     windows = strip.unfold(0, _SIDE, _STRIDE).unfold(1, _SIDE, _STRIDE)
     coefficients = _transform() @ windows.permute(2, 3, 0, 1).reshape(_SIDE**2, -1)
     count = len(coefficients)
@@ -82,14 +82,14 @@ def _statistics(strip: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _variation(moduli: Tensor, squares: Tensor, count: int, epsilon: float) -> Tensor:
-    """Deviation over mean of the moduli of some coefficients, from their sum and their squares' sum."""
+    """Standard deviation over mean of absolute coefficients, from their sum and their sum of squares."""
     variance = (squares - moduli.square() / count).clamp_(min=0) / (count - 1)
     return variance.sqrt_() / (moduli / count + epsilon)
 
 
 @lru_cache(maxsize=1)
 def _transform() -> Tensor:
-    """48 x 49: the orthonormal DCT-II of a block, without the mean, 16 coefficients of each orientation in turn."""
+    """48 x 49: the orthonormal DCT-II of a block without the mean, sorted by orientation (16 coefficients each)."""
     frequency = torch.arange(_SIDE, dtype=torch.float64)[:, None]
     line = (math.pi / _SIDE * frequency * (torch.arange(_SIDE, dtype=torch.float64) + 0.5)).cos() * (2 / _SIDE) ** 0.5
     line[0] /= 2**0.5

@@ -1,4 +1,4 @@
-"""The 138 features of NRQM: of blocks, of the bands of the whole picture, and of the space that its patches span.
+"""The 138 features of NRQM: of DCT blocks, of the steerable pyramid, and the singular values of patches.
 
 Source: C. Ma et al., "Learning a no-reference quality metric for single-image super-resolution", CVIU 158, 2017,
 arXiv:1612.05890, and its official code chaoma99/sr-metric (MIT).
@@ -16,21 +16,21 @@ from aimanga.metrics.nrqm_dct import block_features
 from aimanga.metrics.nrqm_gsm import global_features
 
 _SHORTEST = 45
-"""The shortest side: 11 for the window of SSIM, and two of the outermost row and 16 of the guard band."""
+"""The smallest side: 11 for the window of SSIM, and twice the outermost row and 16 rows of the guard band."""
 
 _PATCH = 5
 
 _CHUNK = 4096
-"""Patches that are reduced at once."""
+"""Patches of a chunk."""
 
 
 class Features(NamedTuple):
-    """Of one picture, float64.
+    """The features of one picture, float64.
 
     Attributes:
-        local: 18: those of `block_features` at full, half and quarter size.
-        bands: 45: those of `global_features`.
-        spatial: 75: the singular values of all 5 x 5 patches, descending, at full, half and quarter size.
+        local: 18: `block_features` at full, half and quarter size.
+        bands: 45: `global_features`.
+        spatial: 75: the singular values of all 5 x 5 patches in descending order, at full, half and quarter size.
     """
 
     local: Tensor
@@ -48,18 +48,17 @@ def nrqm_features(levels: Tensor) -> Features:
         18, 45 and 75 features.
 
     Raises:
-        PictureError: The picture is too small: each side has 45 pixels or more, and a quarter of the picture 25 patches
-            of 5 x 5 (84 x 84, 45 x 164). Or it is of one level throughout: there is nothing to be normalized.
+        PictureError: The picture is too small: each side needs 45 pixels, and the quarter-size picture 25 patches of
+            5 x 5 (84 x 84, 45 x 164). Or it is flat and cannot be normalized.
     """
     height, width = levels.shape
     patches = math.ceil(height // 4 / _PATCH) * math.ceil(width // 4 / _PATCH)
     if min(height, width) < _SHORTEST or patches < _PATCH**2:
         raise PictureError(
-            f"NRQM needs a picture of 84 x 84 px or more (or as long as 164 px with a short side of {_SHORTEST}), "
-            f"not {width} x {height}"
+            f"NRQM needs 84 x 84 pixels or more (or 164 x {_SHORTEST}); this picture has {width} x {height}"
         )
     if levels.min() == levels.max():
-        raise PictureError("NRQM cannot judge a picture of one level throughout: it divides by the picture's energy")
+        raise PictureError("NRQM cannot score a flat picture: it divides by the picture's energy")
     full = levels / 255
     half = _halved(full)
     sizes = (full, half, _halved(half))
@@ -70,7 +69,7 @@ def nrqm_features(levels: Tensor) -> Features:
 
 
 def _halved(picture: Tensor) -> Tensor:
-    """Every second pixel of each direction, beginning with the second, after 3 x 3 taps of a Gaussian of 0.5."""
+    """Every second row and column, beginning with the second, after a 3 x 3 Gaussian of deviation 0.5."""
     side = math.exp(-2)
     taps = (side / (1 + 2 * side), 1 / (1 + 2 * side))
     for axis in (0, 1):
@@ -83,10 +82,10 @@ def _halved(picture: Tensor) -> Tensor:
 
 
 def _singular_values(picture: Tensor) -> Tensor:
-    """The 25 singular values of the matrix whose rows are the patches; beyond the border lie zeros.
+    """The 25 singular values of the matrix whose rows are the patches, with zero padding.
 
-    A triangle takes up the patches chunk by chunk: it has the singular values of all that went in, to rounding, which
-    the eigenvalues of the 25 x 25 moments have not (they lose half of the digits).
+    A QR decomposition is updated chunk by chunk: its triangle has the same singular values to rounding, whereas the
+    eigenvalues of the 25 x 25 moments lose half of the digits.
     """
     height, width = picture.shape
     padded = F.pad(picture, (0, -width % _PATCH, 0, -height % _PATCH))

@@ -1,8 +1,8 @@
-"""NRQM's global features: how the bands of a whole picture are distributed, once their local energy is divided out.
+"""NRQM's global features: the distribution of the bands of a picture after divisive normalization.
 
-A coefficient of a natural picture is modelled as a Gaussian one times a local scale (a Gaussian scale mixture). The
-scale is estimated from the neighbours in place, scale and orientation; what remains is nearly Gaussian in a good
-picture.
+A coefficient of a natural picture is modelled as a Gaussian times a local scale (a Gaussian scale mixture). The scale
+is estimated from the neighbours in position, scale and orientation; the normalized coefficients of a good picture are
+nearly Gaussian.
 
 Sources: C. Ma et al., "Learning a no-reference quality metric for single-image super-resolution", CVIU 158, 2017,
 arXiv:1612.05890, and its official code chaoma99/sr-metric (MIT); the estimate is that of A. Moorthy and
@@ -23,32 +23,32 @@ from aimanga.metrics.steerable import SteerablePyramid
 from aimanga.tensors import cubic_taps
 
 _SCALES, _ORIENTATIONS = 2, 6
-_GUARDS = 16, 8  # rows and columns of a scale that are left out at each border
+_GUARDS = 16, 8  # rows and columns of a scale that are ignored at each border
 
 _CENTRE = 4  # of the 3 x 3 coefficients of a band
 _OTHERS = torch.tensor([[other for other in range(_ORIENTATIONS) if other != own] for own in range(_ORIENTATIONS)])
 
 _TILE = 32, 64
-"""Rows and columns whose neighbourhoods are gathered at once: they stay in the cache."""
+"""Rows and columns of a tile: its neighbourhoods stay in the cache."""
 
 
 def global_features(levels: Tensor) -> Tensor:
-    """The 45 features of the bands of a picture.
+    """Compute the 45 features of the bands of a picture.
 
-    The bands of the whole picture are held at once: the peak is about 130 bytes a pixel, `levels` among them
-    (measured: 132 at 4 megapixels, 125 at 16).
+    All bands are in memory at once: the peak is about 130 bytes a pixel, including `levels` (measured: 132 at 4
+    megapixels, 125 at 16).
 
     Args:
         levels: H x W, float64, range [0, 255], gray; each side at least 45.
 
     Returns:
-        45, float64: the shapes of 6 bands of the fine and 6 of the coarse scale; the shapes of both scales together, 6;
-        the structure term of each of the 12 with the high-pass residual; that of each pair of the fine ones, 15.
+        45, float64: the shapes of the 6 fine and the 6 coarse bands, and of both scales together (6); the structure
+        terms of the 12 bands with the high-pass residual, and of the 15 pairs of fine bands.
     """
     height, width = levels.shape
     pyramid = SteerablePyramid(levels, _SCALES, _ORIENTATIONS)
     coarse = torch.stack([pyramid.band(1, number) for number in range(_ORIENTATIONS)])
-    # One block of memory is used three times: for the coarse bands enlarged, the fine ones, and these normalized.
+    # One buffer is used three times: for the enlarged coarse bands, the fine bands, and these normalized.
     maps = levels.new_empty(1 + _ORIENTATIONS, height, width)
     maps[0] = pyramid.highpass
     with_highpass = [(0, 1 + number) for number in range(_ORIENTATIONS)]
@@ -68,20 +68,20 @@ def global_features(levels: Tensor) -> Tensor:
 
 
 def _normalized(bands: Tensor, parents: Tensor | None, guard: int) -> Tensor:
-    """Divide the coefficients of bands by the scale that their neighbours suggest.
+    """Divide the coefficients of bands by the scale estimated from their neighbours.
 
-    Neighbours are the 3 x 3 coefficients of the band itself, one of each other band in the same place, and one of the
-    coarser band of the same orientation, the parent. The squared scale is y^T C^-1 y / N, where y holds them and C is
-    the mean of y y^T. As in the official code the last orientation has no parent, and N counts the spatial neighbours
-    and the parent alone.
+    The neighbours are the 3 x 3 coefficients of the band itself, the coefficient of each other band at the same
+    position, and that of the coarser band of the same orientation, the parent. The squared scale is y^T C^-1 y / N,
+    where y holds them and C is the mean of y y^T. As in the official code the last orientation has no parent, and N
+    counts only the spatial neighbours and the parent.
 
     Args:
-        bands: 6 x H x W; its memory is used for the result.
-        parents: 6 x H/2 x W/2, or None if none has one.
-        guard: Rows and columns that are left out at each border, besides the outermost one.
+        bands: 6 x H x W; overwritten by the result.
+        parents: 6 x H/2 x W/2, or None.
+        guard: Rows and columns to ignore at each border, besides the outermost one.
 
     Returns:
-        6 x H - 2 - 2 guard x W - 2 - 2 guard, the mean of each taken off.
+        6 x H - 2 - 2 guard x W - 2 - 2 guard, with the mean of each band subtracted.
     """
     height, width = bands.shape[1] - 2, bands.shape[2] - 2
     mean = bands[:, 1:-1, 1:-1].mean((1, 2))[:, None]
@@ -98,7 +98,7 @@ def _normalized(bands: Tensor, parents: Tensor | None, guard: int) -> Tensor:
         neighbours = _neighbours(bands, parents, rows, columns)
         scale = (whitening @ neighbours).square_().sum(1).sqrt_()
         values = torch.where(scale > 0, (neighbours[:, _CENTRE] - mean) / scale, 0.0)
-        # The memory is that of pixels above and to the left by more than the guard: no later tile reads them.
+        # This overwrites pixels further above and to the left than the guard, which no later tile reads.
         place = result[:, rows.start - guard : rows.stop - guard, columns.start - guard : columns.stop - guard]
         place.copy_(values.view(place.shape))
     for band in result:
@@ -114,11 +114,11 @@ def _tiles(rows: slice, columns: slice) -> Iterator[tuple[slice, slice]]:
 
 
 def _neighbours(bands: Tensor, parents: Tensor | None, rows: slice, columns: slice) -> Tensor:
-    """Gather the neighbours of the coefficients of a tile, which is counted without the outermost rows and columns.
+    """Gather the neighbours of the coefficients of a tile, whose coordinates exclude the outermost rows and columns.
 
     Returns:
-        6 x neighbours x coefficients: 3 x 3 of the band, 5 of the others and, if there are parents, the parent, which
-        is 0 for the last band.
+        6 x neighbours x coefficients: 3 x 3 of the band, 5 of the other bands and, unless `parents` is None, the
+        parent, which is 0 for the last band.
     """
     height, width = rows.stop - rows.start, columns.stop - columns.start
     around = bands[:, rows.start : rows.stop + 2, columns.start : columns.stop + 2]
@@ -133,18 +133,18 @@ def _neighbours(bands: Tensor, parents: Tensor | None, rows: slice, columns: sli
 
 
 def _enlarged(bands: Tensor, height: int, width: int, rows: slice, columns: slice) -> Tensor:
-    """Some rows and columns of what `aimanga.tensors.resize` makes of bands.
+    """Some rows and columns of the bands resized by `aimanga.tensors.resize`.
 
-    Two matrix products: picking each tap's samples out, as `resize` does, takes many times longer.
+    Two matrix products are many times faster than gathering the samples of each tap, as `resize` does.
     """
     down, above = _cubic_matrix(bands.shape[1], height, rows)
     across, beside = _cubic_matrix(bands.shape[2], width, columns)
-    made: Tensor = down @ bands[:, above, beside] @ across.T
-    return made
+    enlarged: Tensor = down @ bands[:, above, beside] @ across.T
+    return enlarged
 
 
 def _cubic_matrix(length: int, size: int, wanted: slice) -> tuple[Tensor, slice]:
-    """The weights of source samples in some samples of a bicubic resize: wanted x sources; and which sources."""
+    """The weights of the source samples in some samples of a bicubic resize, wanted x sources; and the sources."""
     weights, sources = (table[wanted] for table in cubic_taps(length, size))
     first, last = int(sources.min()), int(sources.max())
     matrix = weights.new_zeros(len(weights), last + 1 - first)
@@ -152,7 +152,7 @@ def _cubic_matrix(length: int, size: int, wanted: slice) -> tuple[Tensor, slice]
 
 
 def _whitening(moments: Tensor) -> Tensor:
-    """W with |W y|^2 = y^T C^-1 y; directions of no energy, by the limit of MATLAB's `pinv`, give nothing."""
+    """W with |W y|^2 = y^T C^-1 y; directions without energy, by the tolerance of MATLAB's `pinv`, are 0."""
     energies, directions = torch.linalg.eigh(moments)
     limits = energies.new_tensor([len(each) * math.ulp(each[-1].abs().item()) for each in energies])[:, None]
     weights = torch.where(energies > limits, energies.clamp(min=limits).rsqrt(), 0.0)
@@ -160,7 +160,7 @@ def _whitening(moments: Tensor) -> Tensor:
 
 
 def _sums(bands: Tensor) -> Tensor:
-    """Number of coefficients, sum of squares and sum of moduli of each band: bands x 3."""
+    """Number of coefficients, sum of squares and sum of absolute values of each band: bands x 3."""
     number = bands[0].numel()
     return bands.new_tensor([(number, band.square().sum().item(), band.abs().sum().item()) for band in bands])
 

@@ -1,7 +1,7 @@
-"""The structure term of SSIM between maps: how alike they vary, whatever their means.
+"""The contrast and structure term of SSIM between maps.
 
 Source: Z. Wang, A. Bovik, H. Sheikh, E. Simoncelli, "Image quality assessment: from error visibility to structural
-similarity", IEEE TIP 13(4), 2004, doi:10.1109/TIP.2003.819861 (contrast and structure in one).
+similarity", IEEE TIP 13(4), 2004, doi:10.1109/TIP.2003.819861.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ _TILE = 32, 64
 
 
 def structure_terms(maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
-    """The mean of (2 covariance + C2) / (sum of variances + C2) of pairs of maps, in a Gaussian window.
+    """Compute the mean of (2 covariance + C2) / (sum of variances + C2) of pairs of maps in a Gaussian window.
 
-    The window has 11 x 11 taps and a deviation of 1.5, and stays inside the maps; C2 = (0.03 255)^2.
+    The window has 11 x 11 taps and a standard deviation of 1.5; only windows inside the maps count. C2 = (0.03 255)^2.
 
     Args:
         maps: K x H x W, float64; H and W are at least 11.
-        pairs: Numbers of maps.
+        pairs: The numbers of the maps of each pair.
 
     Returns:
-        As many as there are pairs, float64, from -1 to 1.
+        One value for each pair, float64, from -1 to 1.
     """
     height, width = maps.shape[1] - 2 * _REACH, maps.shape[2] - 2 * _REACH
     first, second = torch.tensor(pairs).T
@@ -43,7 +43,7 @@ def structure_terms(maps: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def _windowed(tile: Tensor) -> Tensor:
-    """The mean in the window, wherever that fits: two products with band matrices, faster than sums of 11 shifts."""
+    """The windowed means: two products with band matrices, which are faster than sums of 11 shifts."""
     height, width = tile.shape[1:]
     rows, columns = _band(height), _band(width)
     return rows @ tile @ columns.T
@@ -51,7 +51,7 @@ def _windowed(tile: Tensor) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _band(length: int) -> Tensor:
-    """The window at each of the places where it fits: places x length."""
+    """The band matrix of the window: positions x length."""
     taps = torch.exp(-0.5 * (torch.arange(-_REACH, _REACH + 1, dtype=torch.float64) / _SIGMA) ** 2)
     places = length - 2 * _REACH
     band = torch.zeros(places, length, dtype=torch.float64)

@@ -1,22 +1,28 @@
-"""The perceptual score of the NTIRE 2025 challenge on image super-resolution (x4)."""
+"""The perceptual score of the NTIRE 2025 challenge on image super-resolution (x4).
+
+Source: Z. Chen et al., "NTIRE 2025 challenge on image super-resolution (x4): methods and results", CVPRW 2025,
+arXiv:2504.14582.
+"""
 
 from collections.abc import Mapping
 
+from torch import Tensor
+
 PARTS = ("lpips", "dists", "clip_iqa", "maniqa", "musiq", "niqe")
-"""The metrics that the score adds up."""
+"""The metrics that the score is composed of."""
 
 
-def perceptual_score(scores: Mapping[str, float]) -> float:
-    """Add up the metrics of a picture, each brought to about 0 to 1; higher is better.
+def perceptual_score(scores: Mapping[str, Tensor]) -> Tensor:
+    """Compute (1 - LPIPS) + (1 - DISTS) + CLIP-IQA + MANIQA + MUSIQ / 100 + max(0, (10 - NIQE) / 10).
 
-    (1 - LPIPS) + (1 - DISTS) + CLIP-IQA + MANIQA + MUSIQ / 100 + max(0, (10 - NIQE) / 10).
-
-    Source: Z. Chen et al., "NTIRE 2025 challenge on image super-resolution (x4): methods and results", CVPRW 2025,
-    arXiv:2504.14582. The challenge adds up the means over all pictures, which is the mean of this unless NIQE passes
-    10 somewhere.
+    Each term is about 0 to 1; higher is better. The challenge sums the means over all pictures, which is the mean of
+    this score unless NIQE exceeds 10 for a picture.
 
     Args:
-        scores: The scores of `PARTS`.
+        scores: N scores of each of `PARTS`.
+
+    Returns:
+        N scores.
     """
     return (
         (1 - scores["lpips"])
@@ -24,5 +30,5 @@ def perceptual_score(scores: Mapping[str, float]) -> float:
         + scores["clip_iqa"]
         + scores["maniqa"]
         + scores["musiq"] / 100
-        + max(0.0, (10 - scores["niqe"]) / 10)
+        + ((10 - scores["niqe"]) / 10).clamp(min=0)
     )

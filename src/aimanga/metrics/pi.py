@@ -1,4 +1,4 @@
-"""PI: the perceptual index, half of NIQE and half of what NRQM lacks of 10.
+"""PI: the perceptual index, (NIQE + 10 - NRQM) / 2.
 
 Source: Y. Blau et al., "The 2018 PIRM challenge on perceptual image super-resolution", ECCVW 2018, arXiv:1809.07517,
 and the organizers' evaluation.
@@ -15,14 +15,14 @@ _SHAVE = 4
 
 
 def perceptual_index(pictures: Tensor, nrqm: NRQM) -> Tensor:
-    """Compute PI = (NIQE + 10 - NRQM) / 2, as the challenge did; lower is better.
+    """Compute PI = (NIQE + 10 - NRQM) / 2 by the challenge's protocol; lower is better.
 
-    Both metrics look at Y of BT.601 in video range, on 8 bits, 4 pixels off each border; used alone they look at the
-    gray picture.
+    Both metrics are computed on Y of BT.601 in video range, on 8 bits, with 4 pixels shaved off each border; on their
+    own they are computed on the gray picture.
 
     Args:
-        pictures: N x 3 x H x W, range [0, 1], samples of 8 bits, 200 x 104 pixels or more.
-        nrqm: The metric, loaded.
+        pictures: N x 3 x H x W, range [0, 1], rounded to 8 bits, 200 x 104 pixels or more.
+        nrqm: The loaded metric.
 
     Returns:
         N scores, float64.

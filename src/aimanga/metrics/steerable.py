@@ -1,12 +1,12 @@
-"""The steerable pyramid of a picture: bands of one octave and one orientation each, made in the frequency domain.
+"""The steerable pyramid: bands of one octave and one orientation each, computed in the frequency domain.
 
-A picture's spectrum is divided by raised cosines of the logarithm of the frequency, and each octave by powers of the
-cosine of the angle. The squares of all responses sum to one, so the same filters put the picture together again.
+The spectrum is divided into octaves by raised cosines of the log-frequency, and each octave into orientations by powers
+of the cosine of the angle. The squares of all responses sum to one, so the same filters reconstruct the picture.
 Boundaries are circular.
 
 Sources: E. Simoncelli and W. Freeman, "The steerable pyramid: a flexible architecture for multi-scale derivative
-computation", ICIP 1995, doi:10.1109/ICIP.1995.537667; the responses are read from tables with straight lines between
-their entries, as in Simoncelli's matlabPyrTools (`buildSFpyr`), so that bands agree with its bands to rounding.
+computation", ICIP 1995, doi:10.1109/ICIP.1995.537667; the responses are interpolated linearly from tables, as in
+Simoncelli's matlabPyrTools (`buildSFpyr`), so the bands agree with its bands to rounding.
 """
 
 import math
@@ -22,24 +22,24 @@ _ANGULAR_STEPS = 1024
 """Steps of the angular table over half a turn."""
 
 _CHUNK = 1 << 17
-"""Frequencies whose responses are computed at once: the temporaries stay in the cache."""
+"""Frequencies of a chunk: the temporaries stay in the cache."""
 
 
 class SteerablePyramid:
-    """A picture's residual and oriented bands.
+    """The residuals and oriented bands of a picture.
 
-    A band is real although only half of its spectrum is computed: the responses are zero at the highest frequencies,
-    the only ones that have no partner.
+    Half of a band's spectrum is enough: the responses are zero at the Nyquist frequencies, the only ones without a
+    conjugate partner.
 
     Args:
         picture: H x W, float64; each side at least 2^(scales + 2).
-        scales: Octaves; each next one has half the size, rounded up.
-        orientations: Bands of an octave; their angles are multiples of pi / orientations.
+        scales: Number of octaves; each has half the size of the previous one, rounded up.
+        orientations: Number of bands of an octave; their angles are multiples of pi / orientations.
 
     Attributes:
-        highpass: H x W, what is finer than the first octave.
-        lowpass: H / 2^scales x W / 2^scales, rounded up at each halving, what is coarser than the last octave. As in
-            all bands, values grow by 4 at each halving: the transforms are not rescaled.
+        highpass: H x W: the high-pass residual.
+        lowpass: H / 2^scales x W / 2^scales, rounded up at each halving: the low-pass residual. As in all bands, values
+            grow by 4 at each halving, since the transforms are not rescaled.
 
     Raises:
         ValueError: The picture is too small.
@@ -71,24 +71,23 @@ class SteerablePyramid:
         self.lowpass = torch.fft.irfft2(spectrum, s=(height, width))
 
     def band(self, scale: int, number: int) -> Tensor:
-        """Make one band.
+        """Compute one band.
 
         Args:
-            scale: Its octave, 0 being the finest.
-            number: Its orientation: 0 for changes from left to right, the others follow clockwise as the picture is
-                seen.
+            scale: The octave; 0 is the finest.
+            number: The orientation: 0 for horizontal gradients, the others follow clockwise.
 
         Returns:
             H / 2^scale x W / 2^scale, rounded up at each halving.
         """
         size, spectrum = self._octaves[scale]
         product = self._multiplied(spectrum, size, self._angular(number), torch.empty_like(spectrum))
-        made: Tensor = torch.fft.irfft2(product, s=size)
-        return made
+        band: Tensor = torch.fft.irfft2(product, s=size)
+        return band
 
     def _radial(self, table: Tensor, octave: int) -> Callable[[Tensor, Tensor], Tensor]:
         """The response of a radial table that ends `octave` octaves below the highest frequency."""
-        # The table has one more entry at each end, which continues it; log2(0) = -inf falls on the first one.
+        # The table has one more entry at each end, which extends it; log2(0) = -inf is clamped to the first one.
         first = -1 - 1 / _RADIAL_STEPS - octave
         return lambda down, right: _looked_up(torch.hypot(down, right).log2_(), table, first, 1 / _RADIAL_STEPS)
 
@@ -102,7 +101,7 @@ class SteerablePyramid:
     def _multiplied(
         self, spectrum: Tensor, size: tuple[int, int], response: Callable[[Tensor, Tensor], Tensor], out: Tensor
     ) -> Tensor:
-        """Multiply the half spectrum of a band of a size by a response, a function of the frequency; `out` is given."""
+        """Multiply the half spectrum of a band of this size by a response, a function of the frequency, into `out`."""
         height, width = size
         down = torch.fft.fftfreq(height, 1 / height, dtype=torch.float64).div_(self._nyquist[0])[:, None]
         right = torch.fft.rfftfreq(width, 1 / width, dtype=torch.float64).div_(self._nyquist[1])[None]
@@ -114,13 +113,13 @@ class SteerablePyramid:
 
 
 def _lowest(spectrum: Tensor, height: int, width: int) -> Tensor:
-    """The part of a half spectrum that a picture of a smaller size has."""
+    """The low frequencies of a half spectrum: those of a picture of a smaller size."""
     columns = width // 2 + 1
     return torch.cat([spectrum[: (height + 1) // 2, :columns], spectrum[-(height // 2) :, :columns]])
 
 
 def _looked_up(values: Tensor, table: Tensor, first: float, step: float) -> Tensor:
-    """A function of the values, from its samples at `first`, `first + step` and so on, with lines between them."""
+    """Interpolate a function linearly from its samples at `first`, `first + step` and so on."""
     place = values.sub_(first).div_(step).clamp_(0, len(table) - 1)
     index = place.to(torch.int64).clamp_(max=len(table) - 2)
     return torch.lerp(table[index], table[index + 1], place.sub_(index))

@@ -1,4 +1,4 @@
-"""The scale Swin transformer blocks of MANIQA: attention within small windows, which are shifted every other time.
+"""The scale Swin transformer blocks of MANIQA: attention in windows that every other block shifts.
 
 Sources: Z. Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", ICCV 2021,
 arXiv:2103.14030; S. Yang et al., "MANIQA", CVPRW 2022, arXiv:2204.08958 (the convolution and the scale), with its
@@ -13,19 +13,19 @@ from torch import Tensor, nn
 
 from aimanga.metrics.vit import MLP, attend
 
-# What is added to the logit of two tokens that the shift has brought together from opposite edges.
+# Added to the logit of two tokens that the cyclic shift has moved into one window from opposite edges.
 _APART = -100.0
 
 
 def partition(grid: Tensor, window: int) -> Tensor:
-    """Cut a grid of tokens into square windows.
+    """Partition a grid of tokens into square windows.
 
     Args:
         grid: N x H x W x C, both sides multiples of `window`.
         window: Side of a window.
 
     Returns:
-        N x (H W / window^2) x window^2 x C: windows row after row, and the tokens of each likewise.
+        N x (H W / window^2) x window^2 x C: the windows in row-major order, and the tokens of each likewise.
     """
     count, height, width, features = grid.shape
     tiled = grid.reshape(count, height // window, window, width // window, window, features)
@@ -33,7 +33,7 @@ def partition(grid: Tensor, window: int) -> Tensor:
 
 
 def merge(windows: Tensor, height: int, width: int) -> Tensor:
-    """Put windows together again: the inverse of `partition`.
+    """Merge windows into a grid: the inverse of `partition`.
 
     Args:
         windows: N x (height width / window^2) x window^2 x C.
@@ -50,10 +50,10 @@ def merge(windows: Tensor, height: int, width: int) -> Tensor:
 
 
 def relative_position_index(window: int) -> Tensor:
-    """Number how two tokens of a window lie to each other: of (2 window - 1)^2 ways, rows first.
+    """Number the (2 window - 1)^2 relative positions of two tokens of a window, in row-major order.
 
     Returns:
-        window^2 x window^2, int64: at [i, j] the number of the offset from token j to token i.
+        window^2 x window^2, int64: at [i, j] the number of the relative position of token i to token j.
     """
     row, column = torch.arange(window**2) // window, torch.arange(window**2) % window
     down, right = row[:, None] - row, column[:, None] - column
@@ -61,12 +61,12 @@ def relative_position_index(window: int) -> Tensor:
 
 
 def shift_mask(side: int, window: int, shift: int) -> Tensor:
-    """Keep tokens apart that lie in one window only because the shift goes round the edges.
+    """Mask the attention of tokens that are in one window only because of the cyclic shift.
 
     Args:
         side: Rows and columns of the grid, a multiple of `window`.
         window: Side of a window.
-        shift: By how much the grid was rolled up and left, from 1 to `window` - 1.
+        shift: By how much the grid is rolled up and left, from 1 to `window` - 1.
 
     Returns:
         (side / window)^2 x window^2 x window^2, float32, for each window and pair of its tokens: 0, or -100.
@@ -79,7 +79,7 @@ def shift_mask(side: int, window: int, shift: int) -> Tensor:
 
 
 class WindowAttention(nn.Module):
-    """Multi-head attention within windows, with a learnt bias for each way two tokens lie to each other.
+    """Multi-head attention in windows, with a learned bias for each relative position.
 
     Args:
         width: Features of a token.
@@ -98,11 +98,11 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
-        """Mix the tokens of each window.
+        """Attend in each window.
 
         Args:
             windows: N x windows x T x width.
-            mask: What is added to the logits of all heads, windows x T x T, or nothing.
+            mask: Added to the logits of all heads: windows x T x T, or None.
 
         Returns:
             The same shape as `windows`.
@@ -115,15 +115,15 @@ class WindowAttention(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Attention within windows and an MLP, each behind a normalization and within a residual.
+    """A pre-norm block: attention in windows and an MLP, each with a residual.
 
     Args:
         side: Rows and columns of the grid of tokens, a multiple of `window`.
         width: Features of a token.
         window: Side of a window.
-        shift: By how much the windows are shifted down and right, 0 or more, less than `window`.
+        shift: By how much the windows are shifted down and right, from 0 to `window` - 1.
         heads: Heads of the attention.
-        hidden: Features inside the MLP.
+        hidden: Hidden features of the MLP.
     """
 
     attn_mask: Tensor | None
@@ -138,7 +138,7 @@ class SwinBlock(nn.Module):
         self.register_buffer("attn_mask", shift_mask(side, window, shift) if shift else None)
 
     def forward(self, grid: Tensor) -> Tensor:
-        """Refine N x side x side x width."""
+        """Map N x side x side x width to the same shape."""
         rolled = torch.roll(self.norm1(grid), (-self.shift, -self.shift), (1, 2))
         attended = self.attn(partition(rolled, self.window), self.attn_mask)
         grid = grid + torch.roll(merge(attended, *grid.shape[1:3]), (self.shift, self.shift), (1, 2))
@@ -147,7 +147,7 @@ class SwinBlock(nn.Module):
 
 
 class SwinLayer(nn.Module):
-    """Swin blocks, every other one with windows shifted by half their side, then a convolution with a ReLU.
+    """Swin blocks, every other one with shifted windows, then a convolution with a ReLU.
 
     Args:
         side: Rows and columns of the grid of tokens, a multiple of `window`.
@@ -155,7 +155,7 @@ class SwinLayer(nn.Module):
         depth: Number of blocks.
         window: Side of a window.
         heads: Heads of the attention.
-        hidden: Features inside the MLP.
+        hidden: Hidden features of the MLP.
     """
 
     def __init__(self, side: int, width: int, *, depth: int, window: int, heads: int, hidden: int) -> None:
@@ -169,13 +169,13 @@ class SwinLayer(nn.Module):
         self.conv = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Refine N x width x side x side."""
+        """Map N x width x side x side to the same shape."""
         refined = self.blocks(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return F.relu(self.conv(refined))
 
 
 class ScaleSwin(nn.Module):
-    """Swin layers, each within a residual of which it adds only a part: x + scale * layer(x).
+    """Swin layers, each with a scaled residual: x + scale * layer(x).
 
     Args:
         side: Rows and columns of the grid of tokens, a multiple of `window`.
@@ -183,8 +183,8 @@ class ScaleSwin(nn.Module):
         depths: Number of blocks in each layer.
         window: Side of a window.
         heads: Heads of the attention.
-        hidden: Features inside the MLPs.
-        scale: The part of a layer's output that is added.
+        hidden: Hidden features of the MLPs.
+        scale: The factor of a layer's output.
     """
 
     def __init__(
@@ -192,14 +192,14 @@ class ScaleSwin(nn.Module):
     ) -> None:
         super().__init__()
         self.scale = scale
-        # Never computed: the published files hold it, and so does this.
+        # Not used, but the published files hold its weights.
         self.downsample = nn.Conv2d(width, width, 3, stride=2, padding=1)
         self.layers = nn.ModuleList(
             SwinLayer(side, width, depth=depth, window=window, heads=heads, hidden=hidden) for depth in depths
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Refine N x width x side x side."""
+        """Map N x width x side x side to the same shape."""
         for layer in self.layers:
             x = torch.add(x, layer(x), alpha=self.scale)
         return x

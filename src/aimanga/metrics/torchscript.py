@@ -1,8 +1,8 @@
 """Read the tensors of a TorchScript archive without running it.
 
 Such an archive is a zip of code and of a pickle that describes modules and tensors. `torch.jit.load` trusts both, and
-`torch.load(weights_only=True)` refuses them. Here the code is not looked at, and the pickle can make nothing but
-records of what it asks for: no name in it is looked up, and nothing that it names is called.
+`torch.load(weights_only=True)` refuses them. Here the code is ignored, and unpickling only creates records of what
+the pickle asks for: no name in it is imported, and nothing that it names is called.
 
 Source: PyTorch's `torch/csrc/jit/docs/serialization.md` and `torch/csrc/jit/serialization` (BSD-3-Clause).
 """
@@ -34,7 +34,7 @@ _STORAGES = {
     "torch.BoolStorage": torch.bool,
 }
 
-# What other attributes of modules are made of.
+# Other attributes of modules use these.
 _OTHERS = {
     "collections.OrderedDict",
     "torch.jit._pickle.build_intlist",
@@ -44,7 +44,7 @@ _OTHERS = {
     "torch.jit._pickle.restore_type_tag",
 }
 
-# All that PyTorch writes. With some of the others a few bytes make Python take any amount of memory.
+# All that PyTorch writes. With some of the others a few bytes can make Python allocate any amount of memory.
 _OPCODES = {
     "PROTO", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT",
     "BINUNICODE", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS",
@@ -52,28 +52,28 @@ _OPCODES = {
     "NEWOBJ", "REDUCE", "BUILD",
 }  # fmt: skip
 
-# A module can lie within itself, or in so many places that there is no end of names.
+# A module can contain itself, or be so often nested that the number of names explodes.
 _MOST_NAMES, _LONGEST_NAME = 100_000, 1_000
 
 
 def is_torchscript(path: Path) -> bool:
-    """Whether a file is a TorchScript archive: a zip with a `constants.pkl`, which PyTorch puts into no other file."""
+    """Whether a file is a TorchScript archive: a zip with a `constants.pkl`, which no other PyTorch file has."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except Exception:  # on damaged files zipfile raises whatever it stumbles over
+    except Exception:  # zipfile raises all kinds of errors on damaged files
         return False
 
 
 def read_torchscript(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a TorchScript archive by the names that `torch.jit.load(path).state_dict()` gives them.
+    """Read the tensors of a TorchScript archive under the names of `torch.jit.load(path).state_dict()`.
 
     Args:
         path: The file.
 
     Returns:
-        Name to tensor, on the CPU wherever it was before, in the stored type: parameters, buffers, and attributes that
-        are tensors without being registered, which `state_dict` leaves out. Tensors that shared memory share it.
+        Name to tensor, on the CPU, in the stored type: parameters, buffers, and tensors that are plain attributes,
+        which `state_dict` omits. Tensors that shared memory share it again.
 
     Raises:
         ModelError: The file is missing, damaged, or asks for more than modules and tensors.
@@ -86,18 +86,18 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
             root = _unpickle(_read(archive, f"{folder}/data.pkl"))
             storages = _Storages(archive, folder)
             return {name: storages.tensor(record) for name, record in _tensor_records(root).items()}
-    except Exception as error:  # on damaged files zipfile, pickle and torch raise whatever they stumble over
+    except Exception as error:  # zipfile, pickle and torch raise all kinds of errors on damaged files
         raise ModelError(
-            f"{path}: this TorchScript archive is damaged, or holds more than modules and tensors: {error}. Get it "
-            "anew from where it is published, or convert it to .safetensors with the program that made it"
+            f"{path}: this TorchScript archive is damaged, or holds more than modules and tensors: {error}. "
+            "Download it again, or convert it to .safetensors with the program that wrote it"
         ) from error
 
 
 class _Record:
-    """Stands for an object that the pickle asks for: the name of its class or function, the arguments, the state.
+    """An object that the pickle asks for: the name of its class or function, the arguments, the state.
 
-    Each name gets a subclass of its own, which goes with the pickle: not even the classes can be spoilt for the next.
-    Without a name it stands for a storage, and the argument says which.
+    Each name of each pickle has its own subclass, so a pickle cannot affect the next one. A record without a name is a
+    storage, identified by its argument.
     """
 
     name = ""
@@ -114,44 +114,44 @@ class _Record:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Makes records."""
+    """Creates records instead of objects."""
 
     def __init__(self, pickled: bytes) -> None:
         super().__init__(io.BytesIO(pickled))
         self._classes: dict[str, type[_Record]] = {}
 
     def find_class(self, module: str, name: str, /) -> type[_Record]:
-        """Give the class that stands for a name."""
+        """The class of the records of a name."""
         full = f"{module}.{name}"
         if not (full.startswith("__torch__.") or full == _TENSOR or full in _STORAGES or full in _OTHERS):
             raise pickle.UnpicklingError(f"it asks for {full}")
         return self._classes.setdefault(full, type(name, (_Record,), {"name": full}))
 
     def persistent_load(self, pid: object, /) -> _Record:
-        """Give what stands for a storage."""
+        """The record of a storage."""
         return _Record(pid)
 
 
 class _Storages:
-    """The memory of the tensors, each piece read once, when it is asked for."""
+    """The storages of the tensors, each read once, on demand."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
         self._archive, self._folder = archive, folder
         self._read: dict[tuple[str, torch.dtype], Tensor] = {}
 
     def tensor(self, record: _Record) -> Tensor:
-        """Make the tensor that a record asks for."""
+        """Create the tensor of a record."""
         match record.arguments:
             case (_Record(name="", arguments=(pid,)), int(offset), tuple(size), tuple(stride), *_):
                 return self._storage(pid).as_strided(size, stride, offset)
-        raise pickle.UnpicklingError("a tensor is not described as PyTorch does it")
+        raise pickle.UnpicklingError("a tensor is not described in PyTorch's way")
 
     def _storage(self, pid: object) -> Tensor:
-        match pid:  # the fourth says where it was, such as on "cuda:0"
+        match pid:  # the fourth part is its device, such as "cuda:0"
             case ("storage", type() as kind, str(key), str(), int(length)) if issubclass(kind, _Record):
                 dtype = _STORAGES[kind.name]
             case _:
-                raise pickle.UnpicklingError("a storage is not described as PyTorch does it")
+                raise pickle.UnpicklingError("a storage is not described in PyTorch's way")
         if (key, dtype) not in self._read:
             stored = _read(self._archive, f"{self._folder}/data/{key}")
             if len(stored) != length * dtype.itemsize:
@@ -161,7 +161,7 @@ class _Storages:
 
 
 def _folder(archive: zipfile.ZipFile, size: int) -> str:
-    """The folder that holds all entries: it has the name that the file had when it was written."""
+    """The folder of all entries, which has the name of the file when it was written."""
     if sum(entry.compress_size for entry in archive.infolist()) > size:
         raise pickle.UnpicklingError("its entries overlap")
     folders = [name.removesuffix("/data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
@@ -175,7 +175,9 @@ def _folder(archive: zipfile.ZipFile, size: int) -> str:
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     entry = archive.getinfo(name)
-    if entry.compress_type != zipfile.ZIP_STORED:  # as PyTorch stores it; what is compressed can unpack to any size
+    if (
+        entry.compress_type != zipfile.ZIP_STORED
+    ):  # PyTorch does not compress; compressed entries can unpack to any size
         raise pickle.UnpicklingError(f"{name} is compressed")
     return archive.read(entry)
 
@@ -183,7 +185,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
 def _unpickle(pickled: bytes) -> object:
     """Read a pickle into records."""
     for opcode, argument, _ in pickletools.genops(pickled):
-        # The memo of Python's unpickler is a list as long as the largest index.
+        # The memo of Python's unpickler is a list as long as its largest index.
         if opcode.name not in _OPCODES or (opcode.name == "LONG_BINPUT" and int(argument or 0) > len(pickled)):
             raise pickle.UnpicklingError(f"PyTorch does not write {opcode.name} {argument}")
     return _Unpickler(pickled).load()
@@ -194,7 +196,7 @@ def _is_module(value: object) -> TypeGuard[_Record]:
 
 
 def _tensor_records(root: object) -> dict[str, _Record]:
-    """Find the tensors of a module and of those in it, by the names that `state_dict` gives them."""
+    """Find the tensors of a module and its submodules, under the names of `state_dict`."""
     if not _is_module(root):
         raise pickle.UnpicklingError("it holds no module")
     found: dict[str, _Record] = {}
@@ -207,7 +209,7 @@ def _tensor_records(root: object) -> dict[str, _Record]:
         for name, value in module.state.items():
             full, names = prefix + name, names + 1
             if names > _MOST_NAMES or len(full) > _LONGEST_NAME:
-                raise pickle.UnpicklingError("there is no end of names in it")
+                raise pickle.UnpicklingError("it has too many names")
             if _is_module(value):
                 waiting.append((f"{full}.", value))
             elif isinstance(value, _Record) and value.name == _TENSOR:

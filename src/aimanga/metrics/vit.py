@@ -1,4 +1,4 @@
-"""ViT: a transformer that reads a picture as a sentence of square patches.
+"""ViT: a transformer on the patches of a picture.
 
 Sources: A. Dosovitskiy et al., "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale", ICLR 2021,
 arXiv:2010.11929; names of the parameters as in timm 0.5 (Apache-2.0), `vit_base_patch8_224`.
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Features inside the MLP of a block, by those of a token.
+# Hidden features of an MLP over those of a token.
 _MLP_RATIO = 4
 
 
@@ -18,19 +18,19 @@ def attend(qkv: Tensor, heads: int, bias: Tensor | None = None) -> Tensor:
     """Multi-head attention: softmax(Q K^T / sqrt(d) + bias) V in each head, d being the features of a head.
 
     Args:
-        qkv: ... x T x 3C: queries, keys and values of T tokens, one behind the other; the heads share the C features.
+        qkv: ... x T x 3C: queries, keys and values of T tokens, concatenated; the heads split the C features.
         heads: Number of heads, a divisor of C.
-        bias: What is added to the logits; its shape broadcasts to ... x heads x T x T.
+        bias: Added to the logits; broadcasts to ... x heads x T x T.
 
     Returns:
-        ... x T x C, the heads one behind the other.
+        ... x T x C, the heads concatenated.
     """
     query, key, value = qkv.reshape(*qkv.shape[:-1], 3, heads, -1).movedim(-3, 0).transpose(-3, -2)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(-3, -2).flatten(-2)
 
 
 class Attention(nn.Module):
-    """Multi-head attention among all tokens.
+    """Multi-head self-attention.
 
     Args:
         width: Features of a token.
@@ -44,17 +44,17 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Mix N x T x width."""
+        """Map N x T x width to the same shape."""
         out: Tensor = self.proj(attend(self.qkv(tokens), self.heads))
         return out
 
 
 class MLP(nn.Module):
-    """Two linear layers with a GELU between them, for each token by itself.
+    """Two linear layers with a GELU between them.
 
     Args:
         width: Features of a token.
-        hidden: Features between the two.
+        hidden: Hidden features.
     """
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -69,7 +69,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer of the transformer: attention and an MLP, each behind a normalization and within a residual.
+    """One pre-norm layer of the transformer: attention and an MLP, each with a residual.
 
     Args:
         width: Features of a token.
@@ -84,14 +84,14 @@ class Block(nn.Module):
         self.mlp = MLP(width, _MLP_RATIO * width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Refine N x T x width."""
+        """Map N x T x width to the same shape."""
         tokens = tokens + self.attn(self.norm1(tokens))
         out: Tensor = tokens + self.mlp(self.norm2(tokens))
         return out
 
 
 class PatchEmbed(nn.Module):
-    """One token for each patch of a picture.
+    """The token of each patch of a picture.
 
     Args:
         patch: Side of a patch in pixels.
@@ -103,19 +103,19 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, width, patch, stride=patch)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Turn N x 3 x H x W into N x (H W / patch^2) x width, row after row."""
+        """Map N x 3 x H x W to N x (H W / patch^2) x width, in row-major order."""
         out: Tensor = self.proj(pictures)
         return out.flatten(2).transpose(1, 2)
 
 
 class VisionTransformer(nn.Module):
-    """The tokens of a ViT behind some of its blocks. The defaults are ViT-B/8, with 86,576,872 parameters.
+    """The tokens after some blocks of a ViT. The defaults are ViT-B/8, with 86,576,872 parameters.
 
-    It has the parameters of the whole classifier, so that a file with all of them loads; what lies behind the last
-    tap is not computed.
+    It has all parameters of the classifier, so that a complete file can be loaded; what follows the last tap is not
+    computed.
 
     Args:
-        taps: Numbers of the blocks behind which the tokens are given.
+        taps: Numbers of the blocks whose output tokens are returned.
         side: Height and width of a picture in pixels, a multiple of `patch`.
         patch: Side of a patch in pixels.
         width: Features of a token.
@@ -153,11 +153,11 @@ class VisionTransformer(nn.Module):
         """Compute the tokens of a batch.
 
         Args:
-            pictures: N x 3 x side x side, RGB, normalized as the weights want it.
+            pictures: N x 3 x side x side, RGB, normalized.
 
         Returns:
-            For each tap, in the order of the blocks, N x (1 + patches) x width: the class token, then the patches row
-            after row.
+            For each tap, in the order of the blocks, N x (1 + patches) x width: the class token, then the patches in
+            row-major order.
         """
         tokens = self.patch_embed(pictures)
         tokens = torch.cat((self.cls_token.expand(len(tokens), -1, -1), tokens), 1) + self.pos_embed

@@ -1,4 +1,4 @@
-"""Network interpolation: a network between two others.
+"""Network interpolation: the weighted mean of the weights of two networks.
 
 Source: X. Wang et al., "ESRGAN", ECCVW 2018, arXiv:1809.00219, section 3.4.
 """
@@ -12,23 +12,29 @@ from aimanga.errors import ModelError, UsageError
 from aimanga.models.catalog import LoadedModel, load_model
 from aimanga.models.checkpoint import save_checkpoint
 from aimanga.models.networks import Generator
+from aimanga.models.options import BlendOptions
+from aimanga.options import with_options
 
 
-def blend_files(first: str | Path, second: str | Path, alpha: float, path: Path) -> None:
-    """Mix two models and write the result as a checkpoint.
+@with_options
+def blend_files(
+    first: str | Path, second: str | Path, output: str | Path, options: BlendOptions = BlendOptions()
+) -> None:
+    """Blend two models and write the result as a checkpoint.
 
     Args:
-        first: A model's name or file, as for `load_model`.
-        second: Another one with the same network.
-        alpha: Share of the second, from 0 to 1.
-        path: The `.safetensors` file to make or replace.
+        first: The name or the weight file of a model.
+        second: Another model with the same network.
+        output: The `.safetensors` file, which is replaced if it exists.
+        options: See `BlendOptions`; its fields can be given as keywords.
 
     Raises:
-        UsageError: `alpha` is out of range, or `path` cannot be written as a checkpoint.
-        ModelError: A model cannot be loaded, or their networks differ.
+        UsageError: An option is out of range, or `output` is not a `.safetensors` file in a folder that exists.
+        ModelError: A model cannot be loaded, or the networks differ.
     """
+    path, alpha = Path(output), options.alpha
     if path.suffix.lower() != ".safetensors" or not path.parent.is_dir():
-        raise UsageError(f"{path}: a blend is written as a .safetensors file, into a folder that exists")
+        raise UsageError(f"{path}: a blend is written to a .safetensors file in a folder that exists")
     one, other = load_model(first), load_model(second)
     network = blend(one, other, alpha)
     save_checkpoint(
@@ -42,25 +48,22 @@ def blend_files(first: str | Path, second: str | Path, alpha: float, path: Path)
 
 
 def blend(first: LoadedModel, second: LoadedModel, alpha: float) -> Generator:
-    """Mix the weights of two networks: (1 - alpha) of the first, alpha of the second.
+    """Interpolate the weights of two networks: (1 - alpha) first + alpha second.
 
-    That works where one was trained on from the other, or both from a third: with and without a discriminator, with
-    and without noise in what they saw.
+    This works if one was fine-tuned from the other, or both from a third: with and without a discriminator, say, or
+    with and without noise in the training set.
 
     Args:
         first: A model.
         second: A model with the same network.
-        alpha: Share of the second, from 0 to 1.
+        alpha: Weight of the second model, from 0 to 1.
 
     Returns:
-        The new network, in evaluation mode.
+        A new network in evaluation mode.
 
     Raises:
-        UsageError: `alpha` is out of range.
         ModelError: The networks differ.
     """
-    if not 0 <= alpha <= 1:
-        raise UsageError(f"--alpha {alpha}: the share of the second model is between 0 and 1")
     kinds = [type(model.network).__name__ for model in (first, second)]
     if kinds[0] != kinds[1]:
         raise ModelError(f"{first.name} is a {kinds[0]}, {second.name} a {kinds[1]}: they have no weights in common")
@@ -77,7 +80,7 @@ def blend(first: LoadedModel, second: LoadedModel, alpha: float) -> Generator:
 
 
 def _both(one: str | None, other: str | None) -> str | None:
-    """What holds for something made of two: an SPDX expression, where it is about licences."""
+    """The metadata of two models combined: for licences an SPDX expression."""
     if one is None or other is None:
         return None
     return one if one == other else f"{one} AND {other}"

@@ -3,20 +3,24 @@
 Source: X. Wang et al., the Real-ESRGAN project, release notes of v0.2.3 and v0.2.5 (no paper of its own).
 """
 
+import math
+import re
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aimanga.models.architecture import Architecture, State, count_layers
 from aimanga.models.layers import Conv3x3, ExactConv3x3, PReLU
 
 
 class SRVGGNetCompact(nn.Module):
-    """A plain chain of 3x3 convolutions with PReLU, PixelShuffle, and the enlarged input added.
+    """A plain chain of 3x3 convolutions with PReLU, then PixelShuffle; the input is added after nearest upsampling.
 
-    Its parameters have the published names (`body.0.weight` ...), so its weights load as they are.
+    Its parameters have the published names (`body.0.weight` ...), so published weights can be loaded.
 
     Args:
-        channels: Channels of the input and the output picture.
-        features: Channels in between.
+        channels: Channels of input and output.
+        features: Channels of the hidden layers.
         convs: Number of convolutions between the first and the last.
         scale: Any positive integer.
     """
@@ -46,3 +50,23 @@ class SRVGGNetCompact(nn.Module):
             features = layer(features)
         residual = F.pixel_shuffle(features, self.scale)
         return residual + F.interpolate(x, scale_factor=self.scale, mode="nearest")
+
+
+def _options(state: State) -> dict[str, int | str]:
+    features, channels = state["body.0.weight"].shape[:2]
+    layers = count_layers(state, r"body\.(\d+)\.")
+    if state["body.1.weight"].shape != (features,):
+        raise ValueError("body.1.weight should hold one PReLU slope a feature; other activations are not supported")
+    shuffled = state[f"body.{layers - 1}.weight"].shape[0]
+    scale = math.isqrt(shuffled // channels)
+    return {"channels": channels, "features": features, "convs": (layers - 3) // 2, "scale": scale}
+
+
+def _current_names(state: State) -> State:
+    """Rename the tensors of ncnn files to the published names."""
+    if not any(name.startswith("PReLU.") for name in state):
+        return state
+    return {re.sub(r"^(Convolution|PReLU)\.", "body.", name): tensor for name, tensor in state.items()}
+
+
+ARCHITECTURE = Architecture(SRVGGNetCompact, "body.0.weight", _options, _current_names)

@@ -2,7 +2,7 @@
 
 Sources: E. Schönfeld et al., "A U-Net Based Discriminator for Generative Adversarial Networks", CVPR 2020,
 arXiv:2002.12655; P. Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017,
-arXiv:1611.07004 (decisions for patches); T. Miyato et al., "Spectral Normalization for Generative Adversarial
+arXiv:1611.07004 (PatchGAN); T. Miyato et al., "Spectral Normalization for Generative Adversarial
 Networks", ICLR 2018, arXiv:1802.05957; D. Ulyanov et al., "Instance Normalization", arXiv:1607.08022; A. Odena et al.,
 "Deconvolution and Checkerboard Artifacts", Distill 2016, doi:10.23915/distill.00003.
 """
@@ -11,19 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from aimanga.models.architecture import Architecture, State
+
 
 class UNetDiscriminator(nn.Module):
-    """Tells real pictures from made ones, pixel by pixel and patch by patch.
+    """Distinguishes real from generated pictures, pixel by pixel and patch by patch.
 
-    Three strided convolutions halve the resolution, three transposed ones double it again, and each level of the
-    decoder is added to the encoder's of the same size. The kernels that change the resolution are 4 x 4 with stride
-    2: every pixel is covered by the same number of taps, so no checkerboard arises. All convolutions but those that
-    make the logits have spectral normalization, those that change the resolution instance normalization too. Only
-    the innermost level has none: of the smallest crop one pixel is left there, which has no variance.
+    A U-Net of three strided and three transposed convolutions whose skip connections are added. The kernels that
+    change the resolution are 4 x 4 with stride 2: they cover each pixel equally often, so there are no checkerboard
+    artifacts. All convolutions but those of the logits have spectral normalization, and those that change the
+    resolution instance normalization, too; except the innermost one, where one pixel of the smallest crop remains,
+    which has no variance.
 
     Args:
         in_channels: Channels of the pictures.
-        features: Channels at full resolution; they double with each halving.
+        features: Channels at full resolution; each halving doubles them.
     """
 
     def __init__(self, *, in_channels: int = 3, features: int = 64) -> None:
@@ -45,19 +47,19 @@ class UNetDiscriminator(nn.Module):
         self.logits_full = nn.Conv2d(features, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Judge a batch.
+        """Compute the logits of a batch.
 
         Args:
             x: N x in_channels x H x W, range [0, 1]; H and W are multiples of 8.
 
         Returns:
-            Logits, positive where it looks real: N x 1 x H x W, N x 1 x H/2 x W/2, and N x 1 x H/4 x W/4.
+            Logits, positive where a picture looks real: N x 1 x H x W, N x 1 x H/2 x W/2, and N x 1 x H/4 x W/4.
 
         Raises:
-            ValueError: H or W is no multiple of 8.
+            ValueError: H or W is not a multiple of 8.
         """
         if x.shape[2] % 8 or x.shape[3] % 8:
-            raise ValueError(f"the discriminator takes crops with sides of multiples of 8, not {x.shape[2:]}")
+            raise ValueError(f"the discriminator takes crops whose sides are multiples of 8, not {x.shape[2:]}")
         full = F.leaky_relu(self.conv_first(x), 0.2)
         half = self.down1(full)
         quarter = self.down2(half)
@@ -71,11 +73,11 @@ class UNetDiscriminator(nn.Module):
 
 
 class _Down(nn.Module):
-    """Halve the resolution."""
+    """Halves the resolution."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        # A bias would be taken away by the normalization that follows.
+        # The normalization would remove a bias.
         self.conv = spectral_norm(nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False))
         self.norm = nn.InstanceNorm2d(out_channels, affine=True)
 
@@ -84,7 +86,7 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    """Double the resolution."""
+    """Doubles the resolution."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -93,3 +95,11 @@ class _Up(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(self.conv(x)), 0.2)
+
+
+def _options(state: State) -> dict[str, int | str]:
+    features, channels = state["conv_first.parametrizations.weight.original"].shape[:2]
+    return {"in_channels": channels, "features": features}
+
+
+ARCHITECTURE = Architecture(UNetDiscriminator, "down1.norm.weight", _options)

@@ -8,12 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import spectral_norm
 
+from aimanga.models.architecture import Architecture, State
+
 
 class UNetDiscriminatorSN(nn.Module):
-    """A U-Net with spectral normalization that judges each pixel.
+    """A U-Net with spectral normalization and a logit for each pixel.
 
-    Its parameters have the published names (`conv1.weight_orig` ...), so its weights load as they are; that is why it
-    uses PyTorch's older spectral normalization.
+    Its parameters have the published names (`conv1.weight_orig` ...), so published weights can be loaded: hence
+    PyTorch's older spectral normalization.
 
     Args:
         in_channels: Channels of the pictures.
@@ -37,19 +39,19 @@ class UNetDiscriminatorSN(nn.Module):
         self.conv9 = nn.Conv2d(features, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Judge a batch.
+        """Compute the logits of a batch.
 
         Args:
             x: N x in_channels x H x W, range [0, 1]; H and W are multiples of 8.
 
         Returns:
-            Logits, positive where it looks real: N x 1 x H x W.
+            Logits, positive where a picture looks real: N x 1 x H x W.
 
         Raises:
-            ValueError: H or W is no multiple of 8.
+            ValueError: H or W is not a multiple of 8.
         """
         if x.shape[2] % 8 or x.shape[3] % 8:
-            raise ValueError(f"the discriminator takes crops with sides of multiples of 8, not {x.shape[2:]}")
+            raise ValueError(f"the discriminator takes crops whose sides are multiples of 8, not {x.shape[2:]}")
         full = F.leaky_relu(self.conv0(x), 0.2)
         half = F.leaky_relu(self.conv1(full), 0.2)
         quarter = F.leaky_relu(self.conv2(half), 0.2)
@@ -73,3 +75,11 @@ def _same(in_channels: int, out_channels: int) -> nn.Module:
 
 def _doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _options(state: State) -> dict[str, int | str]:
+    features, channels = state["conv0.weight"].shape[:2]
+    return {"in_channels": channels, "features": features}
+
+
+ARCHITECTURE = Architecture(UNetDiscriminatorSN, "conv1.weight_orig", _options)

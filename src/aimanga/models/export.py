@@ -1,4 +1,4 @@
-"""Write a model for other programs: safetensors, Real-ESRGAN's `.pth`, ONNX."""
+"""Export a model to safetensors, to Real-ESRGAN's `.pth`, or to ONNX."""
 
 import json
 import logging
@@ -14,19 +14,21 @@ from torch import Tensor
 
 from aimanga.atomic import replacing
 from aimanga.errors import ModelError, UsageError
-from aimanga.models.catalog import LoadedModel
+from aimanga.models.catalog import LoadedModel, load_model
 from aimanga.models.checkpoint import save_checkpoint
-from aimanga.models.convert import PRESETS, Variant, convert
+from aimanga.models.options import ExportOptions
 from aimanga.models.rrdbnet import RRDBNet
+from aimanga.models.variants import PRESETS, Variant, convert
+from aimanga.options import with_options
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 20
-"""The version of ONNX's operators that is written."""
+"""The version of ONNX's operator set."""
 
 TOLERANCE = 1e-4
-"""How far the result of an exported file may be from the model's, of a range of 1."""
+"""The largest difference between the outputs of the exported model and the original, in the range [0, 1]."""
 
 _SUFFIXES = (".safetensors", ".pth", ".onnx")
 _PLAIN = PRESETS["realesrgan"]
@@ -34,12 +36,12 @@ _PLAIN = PRESETS["realesrgan"]
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export` made.
+    """An exported model.
 
     Attributes:
         path: The file.
-        variant: Which RRDBNet it holds; None for other networks.
-        difference: How far its result is from the model's on a picture of noise, at most, of a range of 1.
+        variant: The variant of RRDBNet; None for other networks.
+        difference: The largest difference between its output and the model's on random noise, in the range [0, 1].
     """
 
     path: Path
@@ -47,50 +49,52 @@ class Exported:
     difference: float
 
 
-def export(model: LoadedModel, path: Path, variant: Variant | None = None) -> Exported:
-    """Write a model into a file, and compare what it gives with what the model gives.
+@with_options
+def export(model: str | Path | LoadedModel, output: str | Path, options: ExportOptions = ExportOptions()) -> Exported:
+    """Write a model to a file and compare its output with that of the original.
 
     Args:
-        model: The model.
-        path: The file to make or replace. `.safetensors`: a checkpoint of this project. `.pth`: under Real-ESRGAN's
-            names, which all its relatives read; variants of RRDBNet are turned into the plain one where that is exact.
-            `.onnx`: N x 3 x height x width of float32 in [0, 1], all three of any size.
-        variant: The variant of RRDBNet to make of it first; None to leave it as it is.
-
-    Returns:
-        What was made.
+        model: The model, its name or its weight file.
+        output: The file, which is replaced if it exists. `.safetensors` is a checkpoint of this project. `.pth` has
+            Real-ESRGAN's layout, which many programs read; variants of RRDBNet are converted to the plain one if that
+            is exact. `.onnx` takes N x 3 x height x width, float32, range [0, 1], of any batch size and size.
+        options: See `ExportOptions`; its fields can be given as keywords.
 
     Raises:
-        UsageError: The file's kind is not known, or cannot hold what is asked for; the extra `export` is missing.
-        ModelError: The model has no such variant, or the result is not that of the model.
+        UsageError: The file's format is unknown or cannot hold the variant; the extra `export` is not installed.
+        ModelError: The model cannot be loaded, has no such variant, or the exported one has another output.
     """
+    path = Path(output)
+    variant = None if options.preset is None else PRESETS[options.preset]
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         raise UsageError(f"{path}: models are exported as {', '.join(_SUFFIXES)}")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
-    if suffix == ".pth":
-        if variant not in (None, _PLAIN):
-            raise UsageError(f"{path}: a .pth is for programs that know the plain RRDBNet alone; use .safetensors")
-        variant = _PLAIN if isinstance(model.network, RRDBNet) else None
+    if suffix == ".pth" and variant not in (None, _PLAIN):
+        raise UsageError(f"{path}: programs that read .pth know the plain RRDBNet only; use .safetensors")
+    if not isinstance(model, LoadedModel):
+        model = load_model(model)
     network = model.network
+    if suffix == ".pth" and isinstance(network, RRDBNet):
+        variant = _PLAIN
     if variant is not None:
         if not isinstance(network, RRDBNet):
-            raise UsageError(f"{model.name}: only RRDBNet has variants, this is a {type(network).__name__}")
+            raise UsageError(f"{model.name}: only RRDBNet has variants, and this is a {type(network).__name__}")
         network = convert(network, variant)
 
     sample = torch.rand(1, 3, 32, 24, generator=torch.Generator().manual_seed(0))
     expected, result = _run(model.network, sample), _run(network, sample)
     parent = f"{model.name} (sha256 {model.sha256})"
     if suffix == ".onnx":
-        made = _to_onnx(network, model, parent)
-        result = _run_onnx(made, sample)
+        program = _to_onnx(network, model, parent)
+        result = _run_onnx(program, sample)
     difference = float((result - expected).abs().max())
     if not difference <= TOLERANCE:
-        raise ModelError(f"{path}: not written: its result would be {difference:.2g} from the model's")
+        raise ModelError(f"{path}: not written: its output would differ by {difference:.2g} from the model's")
     if suffix == ".onnx":
         with replacing(path) as part:
-            part.write_bytes(made.SerializeToString())
+            part.write_bytes(program.SerializeToString())
     elif suffix == ".pth":
         with replacing(path) as part:
             torch.save({"params_ema": network.state_dict()}, part)
@@ -107,7 +111,7 @@ def export(model: LoadedModel, path: Path, variant: Variant | None = None) -> Ex
 
 
 def variant_of(network: torch.nn.Module) -> Variant | None:
-    """Which variant of RRDBNet a network is; None where it is another network."""
+    """The variant of an RRDBNet; None for other networks."""
     if not isinstance(network, RRDBNet):
         return None
     return Variant(network.attention, network.upsampler)
@@ -121,7 +125,7 @@ def _run(network: torch.nn.Module, x: Tensor) -> Tensor:
 
 def _to_onnx(network: torch.nn.Module, model: LoadedModel, parent: str) -> "ModelProto":
     try:
-        import onnx  # noqa: F401 (what the exporter needs; here its absence can be explained)
+        import onnx  # noqa: F401  the exporter needs these three
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
@@ -143,7 +147,7 @@ def _to_onnx(network: torch.nn.Module, model: LoadedModel, parent: str) -> "Mode
             verbose=False,
         )
     assert program is not None
-    made: ModelProto = program.model_proto
+    proto: ModelProto = program.model_proto
     about = {
         "name": model.name,
         "network": type(network).__name__,
@@ -155,24 +159,24 @@ def _to_onnx(network: torch.nn.Module, model: LoadedModel, parent: str) -> "Mode
         "training_data": model.training_data,
         "parent": parent,
     }
-    del made.metadata_props[:]
+    del proto.metadata_props[:]
     for key, value in about.items():
         if value is not None:
-            made.metadata_props.add(key=key, value=value)
-    return made
+            proto.metadata_props.add(key=key, value=value)
+    return proto
 
 
-def _run_onnx(made: "ModelProto", x: Tensor) -> Tensor:
+def _run_onnx(proto: "ModelProto", x: Tensor) -> Tensor:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     (result,) = session.run(None, {"input": x.numpy()})
     return torch.from_numpy(result)
 
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Keep the exporter from reporting that torchvision is absent, and that PyTorch uses what it deprecates itself."""
+    """Silence the exporter's reports that torchvision is absent, and PyTorch's warnings about itself."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -1,9 +1,9 @@
 """Layers that compute in the type of their weights, whatever the type of their input.
 
-So a network decides its precision by the type of its weights alone, and a sum between layers keeps the wider type of
-its terms: with bfloat16 weights and a float32 input, convolutions run in bfloat16 and residual sums in float32.
+The precision of a network is thus the type of its weights, and a residual sum keeps the wider type of its terms: with
+bfloat16 weights and a float32 input, convolutions run in bfloat16 and residual sums in float32.
 
-In training the weights are float32, and autocast names the type in which they are used.
+In training the weights are float32, and autocast sets the type of the computation.
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def compute_type(weight: Tensor) -> torch.dtype:
-    """The type in which a layer computes: autocast's where that is on, else that of its weights."""
+    """The type in which a layer computes: autocast's if it is enabled, else that of its weights."""
     kind = weight.device.type
     return torch.get_autocast_dtype(kind) if _has_autocast(kind) else weight.dtype
 
@@ -34,9 +34,9 @@ class Conv3x3(nn.Conv2d):
 
 
 class ExactConv3x3(Conv3x3):
-    """A `Conv3x3` that autocast leaves as it is: for the ends of a network.
+    """A `Conv3x3` that ignores autocast: for the first and the last layer of a network.
 
-    They touch the picture itself, whose levels bfloat16 cannot tell apart, and cost next to nothing.
+    They process the picture itself, whose 256 levels bfloat16 cannot represent, and cost next to nothing.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class ExactConv3x3(Conv3x3):
 
 
 class Conv1x1(nn.Conv2d):
-    """A convolution that mixes the channels of each pixel by itself.
+    """A 1x1 convolution.
 
     Args:
         in_channels: Channels of the input.
@@ -59,12 +59,12 @@ class Conv1x1(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Mix the channels of N x C x H x W of any floating type into the type of the weights."""
+        """Convolve N x C x H x W of any floating type into the type of the weights."""
         return super().forward(x.to(compute_type(self.weight)))
 
 
 class PReLU(nn.PReLU):
-    """A leaky rectifier with a learned slope for each channel.
+    """A leaky ReLU with a learned slope for each channel.
 
     Args:
         channels: Channels of the input.
@@ -74,11 +74,11 @@ class PReLU(nn.PReLU):
         super().__init__(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Rectify N x C x H x W of any floating type into the type of the slopes."""
+        """Apply it to N x C x H x W of any floating type; the result has the type of the slopes."""
         dtype = compute_type(self.weight)
         return F.prelu(x.to(dtype), self.weight.to(dtype))
 
 
 def _has_autocast(kind: str) -> bool:
-    """Whether autocast is on for a kind of device; the one that holds only shapes does not know it."""
+    """Whether autocast is enabled for a type of device; the meta device does not support it."""
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)

@@ -1,4 +1,4 @@
-"""Reader for ncnn's `.param` (structure, text) and `.bin` (weights) files.
+"""Read ncnn's `.param` (structure, text) and `.bin` (weights) files.
 
 Format, from ncnn's documentation: `.param` begins with the magic number 7767517 and the counts of layers and
 blobs; then one line a layer: type, name, number of inputs and of outputs, their names, `key=value` parameters.
@@ -7,7 +7,6 @@ float16, 0: float32), the kernel padded to a multiple of four bytes, then the bi
 PReLU's slopes are float32 without a tag.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,60 +23,53 @@ _WEIGHTLESS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class NcnnLayer:
-    """A layer with weights: `kind` is ncnn's name of it, `tensors` its weight and, where it has one, its bias."""
-
-    kind: str
-    name: str
-    tensors: tuple[Tensor, ...]
-
-
-def read_ncnn(param: Path, binary: Path) -> list[NcnnLayer]:
-    """Read the layers that have weights, in the order in which the network runs them.
+def read_ncnn(param: Path, binary: Path) -> dict[str, Tensor]:
+    """Read the tensors of a network; ncnn stores them in the order in which the network uses them, without names.
 
     Args:
         param: The `.param` file.
         binary: The `.bin` file.
 
     Returns:
-        Convolutions (weight: out x in x k x k, bias: out) and PReLUs (slopes: channels), as float32.
+        The tensors in float32, named by kind and number of their layer among those with weights:
+        `Convolution.0.weight` (out x in x k x k), `Convolution.0.bias` (out), `PReLU.1.weight` (channels).
 
     Raises:
-        ModelError: A file is not of this format, has a layer of another kind, or their sizes disagree.
+        ModelError: A file has another format or layers of another kind, or their sizes disagree.
     """
     lines = _param_lines(param)
     stream = _Stream(binary, np.fromfile(binary, dtype=np.uint8))
-    layers = []
+    layers: list[tuple[str, tuple[Tensor, ...]]] = []
     for line in lines:
         words = line.split()
         try:
             kind, name, inputs, outputs = words[0], words[1], int(words[2]), int(words[3])
             options = dict(word.split("=", 1) for word in words[4 + inputs + outputs :])
             if kind == "Convolution":
-                tensors = _read_convolution(stream, options)
+                layers.append((kind, _read_convolution(stream, options)))
             elif kind == "PReLU":
-                tensors = (stream.floats(int(options["0"])),)
-            elif kind in _WEIGHTLESS:
-                continue
-            else:
-                raise ModelError(f"{param}: layer {name} is a {kind}, which no network known here has")
+                layers.append((kind, (stream.floats(int(options["0"])),)))
+            elif kind not in _WEIGHTLESS:
+                raise ModelError(f"{param}: layer {name} is a {kind}, which no supported network has")
         except (IndexError, KeyError, ValueError, RuntimeError, ZeroDivisionError) as error:
             raise ModelError(f"{param}: this line does not describe an ncnn layer: {line!r}") from error
-        layers.append(NcnnLayer(kind, name, tensors))
     stream.expect_end()
-    return layers
+    return {
+        f"{kind}.{number}.{name}": tensor
+        for number, (kind, tensors) in enumerate(layers)
+        for name, tensor in zip(("weight", "bias"), tensors, strict=False)
+    }
 
 
 def _param_lines(param: Path) -> list[str]:
     text = param.read_text(encoding="utf-8", errors="replace")
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines or lines[0].strip() != _MAGIC:
-        raise ModelError(f"{param}: not an ncnn .param file (its first line is not {_MAGIC})")
+        raise ModelError(f"{param}: not an ncnn .param file: its first line is not {_MAGIC}")
     counts = lines[1].split() if len(lines) > 1 else []
     if not counts or counts[0] != str(len(lines) - 2):
         raise ModelError(
-            f"{param}: the file is cut short: it announces {counts[:1]} layers, {len(lines) - 2} are there"
+            f"{param}: the file is cut short: it has {len(lines) - 2} of {''.join(counts[:1]) or '?'} layers"
         )
     return lines[2:]
 
@@ -104,7 +96,7 @@ class _Stream:
         if tag == _TAG_FP16:
             padded = self._take(-(-2 * count // 4) * 4)
             return torch.from_numpy(padded[: 2 * count].view("<f2").astype(np.float32))
-        raise ModelError(f"{self.path}: weights stored as {tag:#010x}, which is neither float16 nor float32")
+        raise ModelError(f"{self.path}: weights are stored as {tag:#010x}, which is neither float16 nor float32")
 
     def floats(self, count: int) -> Tensor:
         return torch.from_numpy(self._take(4 * count).view("<f4").astype(np.float32))

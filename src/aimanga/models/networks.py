@@ -1,21 +1,16 @@
-"""The networks that there are: one visible list."""
+"""The networks: one visible list."""
 
-from collections.abc import Callable
-
-from torch import nn
-
+from aimanga.models import compact, discriminator, discriminator_sn, rrdbnet
 from aimanga.models.compact import SRVGGNetCompact
-from aimanga.models.discriminator import UNetDiscriminator
-from aimanga.models.discriminator_sn import UNetDiscriminatorSN
 from aimanga.models.rrdbnet import RRDBNet
 
 Generator = RRDBNet | SRVGGNetCompact
-"""The networks that make pictures."""
+"""The networks that generate pictures."""
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "RRDBNet": RRDBNet,
-    "SRVGGNetCompact": SRVGGNetCompact,
-    "UNetDiscriminator": UNetDiscriminator,
-    "UNetDiscriminatorSN": UNetDiscriminatorSN,
+NETWORKS = {
+    "RRDBNet": rrdbnet.ARCHITECTURE,
+    "SRVGGNetCompact": compact.ARCHITECTURE,
+    "UNetDiscriminator": discriminator.ARCHITECTURE,
+    "UNetDiscriminatorSN": discriminator_sn.ARCHITECTURE,
 }
-"""The networks that a checkpoint can hold, by the name under which it says so."""
+"""The networks that a checkpoint can hold, by the name that it stores."""

@@ -1,4 +1,4 @@
-"""RRDBNet: the generator of ESRGAN and Real-ESRGAN, with attention and PixelShuffle where they are wanted.
+"""RRDBNet: the generator of ESRGAN and Real-ESRGAN, with optional attention and PixelShuffle.
 
 Sources: X. Wang et al., "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks", ECCVW 2018,
 arXiv:1809.00219; X. Wang et al., "Real-ESRGAN", ICCVW 2021, arXiv:2107.10833 (pixel-unshuffle for x2 and x1); H. Zhao
@@ -8,29 +8,31 @@ Super-Resolution Using Very Deep Residual Channel Attention Networks", ECCV 2018
 2016, arXiv:1609.05158 (PixelShuffle).
 """
 
+import re
 from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from aimanga.models.architecture import Architecture, State, count_layers
 from aimanga.models.layers import Conv1x1, Conv3x3, ExactConv3x3, compute_type
 
-fx.wrap("compute_type")  # a tracer takes it as one operation, whose result is known when the network runs
+fx.wrap("compute_type")  # traced as one operation, which is evaluated when the network runs
 
 Attention = Literal["none", "pixel", "channel"]
 Upsampler = Literal["nearest", "pixelshuffle"]
 
 RESIDUAL_SCALE = 0.2
-"""How much a residual branch adds: it keeps the training of a network without normalization stable."""
+"""The factor of a residual branch: it stabilises training without normalization."""
 
 
 class ResidualDenseBlock(nn.Module):
-    """Five convolutions, each of which sees the outputs of all before it; the last one is added to the input.
+    """RDB: five densely connected convolutions, the output of the last added to the input.
 
     Args:
         features: Channels of input and output.
-        growth: Channels that each of the first four convolutions adds.
+        growth: Output channels of each of the first four convolutions.
     """
 
     def __init__(self, features: int, growth: int) -> None:
@@ -50,10 +52,10 @@ class ResidualDenseBlock(nn.Module):
 
 
 class PixelAttention(nn.Module):
-    """Weigh each value by what stands in its pixel: `x * 2 sigmoid(conv1x1(x))`, a factor between 0 and 2.
+    """Scale each value by a function of its pixel: `x * 2 sigmoid(conv1x1(x))`, a factor between 0 and 2.
 
-    The convolution starts at zero, so the factor starts at exactly 1: put into a trained network it changes nothing
-    until it is trained itself. (The papers' sigmoid without the 2 would start by halving.)
+    The convolution is initialised to zero, so the factor is exactly 1 at first: in a pretrained network it changes
+    nothing until it is trained. (The papers' sigmoid without the 2 would halve the values at first.)
 
     Args:
         features: Channels of input and output; the convolution has features x (features + 1) parameters.
@@ -64,15 +66,15 @@ class PixelAttention(nn.Module):
         self.per_pixel = _zero(Conv1x1(features, features))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Weigh N x features x H x W; the product keeps the type of `x`."""
+        """Scale N x features x H x W; the product keeps the type of `x`."""
         return x * (2 * torch.sigmoid(self.per_pixel(x)))
 
 
 class ChannelAttention(nn.Module):
-    """Weigh each channel by the means of all channels: `x * 2 sigmoid(conv1x1(mean(x)))`, a factor between 0 and 2.
+    """Scale each channel by a function of the channel means: `x * 2 sigmoid(conv1x1(mean(x)))`, between 0 and 2.
 
-    It starts as the identity as `PixelAttention` does. The mean is taken over the whole input: the result for a crop
-    is not the crop of the result.
+    It is initialised to the identity, like `PixelAttention`. The mean is global: the output for a crop is not the crop
+    of the output.
 
     Args:
         features: Channels of input and output; the convolution has features x (features + 1) parameters.
@@ -83,7 +85,7 @@ class ChannelAttention(nn.Module):
         self.per_channel = _zero(Conv1x1(features, features))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Weigh N x features x H x W; the product keeps the type of `x`."""
+        """Scale N x features x H x W; the product keeps the type of `x`."""
         return x * (2 * torch.sigmoid(self.per_channel(x.mean((2, 3), keepdim=True))))
 
 
@@ -95,14 +97,14 @@ def _zero(conv: nn.Conv2d) -> nn.Conv2d:
 
 
 class RRDB(nn.Module):
-    """Residual in Residual Dense Block: three residual dense blocks within one more residual.
+    """Residual in Residual Dense Block: three RDBs in an outer residual.
 
-    Attention weighs what the three blocks have made, before the outer residual adds it.
+    Attention scales the output of the three blocks before it is added to the input.
 
     Args:
         features: Channels of input and output.
         growth: Growth of the dense blocks.
-        attention: What weighs the outer residual.
+        attention: The kind of attention.
     """
 
     def __init__(self, features: int, growth: int, attention: Attention = "none") -> None:
@@ -125,36 +127,36 @@ _ATTENTIONS: dict[str, type[nn.Module]] = {
 
 
 class RRDBNet(nn.Module):
-    """The generator of Real-ESRGAN: its parameters have the published names, so its weights load as they are.
+    """The generator of Real-ESRGAN. Its parameters have the published names, so published weights can be loaded.
 
-    With `attention="none"` and `upsampler="nearest"` it is Real-ESRGAN's own; the variants add to that, and
-    `aimanga.models.convert` turns one into another without a change of the result.
+    With `attention="none"` and `upsampler="nearest"` it is Real-ESRGAN's own network. The variants add to that, and
+    `aimanga.models.convert` turns one into another without a change of the output.
 
-    Attention sits at the end of each RRDB, before the outer residual is added, and costs features x (features + 1)
-    parameters a block: 95,680, or 0.6 %, for 23 blocks of 64 features. It starts as the identity.
+    Attention is at the end of each RRDB, before the outer residual, and has features x (features + 1) parameters a
+    block: 95,680, or 0.6 %, for 23 blocks of 64 features. It is initialised to the identity.
 
-    The upsampler is twice "repeat each pixel 2 x 2, then convolve", or twice "convolve into four times the channels,
-    then PixelShuffle", which has four times the parameters there and as many multiply-adds: it can do all that the
-    first can, and give each of the four pixels a kernel of its own.
+    The upsampler is, twice, nearest x2 before a convolution, or a convolution to four times the channels before
+    PixelShuffle. The latter has four times the parameters and as many multiply-adds; it can represent the former, and
+    can have a different kernel for each of the four pixels.
 
-    The body works at a quarter of the output's resolution whatever the scale: for x2 and x1 the input is first
-    pixel-unshuffled by 2 or 4, which trades resolution for channels and cuts the cost.
+    The body runs at a quarter of the output's resolution at every scale: for x2 and x1 the input is pixel-unshuffled
+    by 2 or 4.
 
-    Residual sums keep the type of the input, convolutions compute in the type of their weights: with bfloat16
-    weights and a float32 input the errors of 23 blocks do not pile up in the trunk.
+    Residual sums keep the type of the input, and convolutions compute in the type of their weights: with bfloat16
+    weights and a float32 input the rounding errors of 23 blocks do not accumulate in the trunk.
 
     Args:
-        in_channels: Channels of the input picture.
-        out_channels: Channels of the output picture.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
         scale: 1, 2 or 4.
         features: Channels of the trunk.
         blocks: Number of RRDBs.
         growth: Growth of the dense blocks.
-        attention: "none", "pixel", or "channel", which looks at the whole picture and so cannot be streamed by rows.
+        attention: "none", "pixel", or "channel", which depends on the whole picture and cannot be streamed by rows.
         upsampler: "nearest" or "pixelshuffle".
 
     Raises:
-        ValueError: `scale`, `attention` or `upsampler` is another one.
+        ValueError: `scale`, `attention` or `upsampler` is none of these.
     """
 
     def __init__(
@@ -214,3 +216,70 @@ class RRDBNet(nn.Module):
                 features = F.leaky_relu(conv(F.interpolate(features, scale_factor=2, mode="nearest")), 0.2)
         out: Tensor = self.conv_last(F.leaky_relu(self.conv_hr(features), 0.2))
         return out
+
+
+def _options(state: State) -> dict[str, int | str]:
+    features, unshuffled = state["conv_first.weight"].shape[:2]
+    out_channels = state["conv_last.weight"].shape[0]
+    # A pixel-unshuffled input has 4 or 16 times the picture's channels.
+    scale = {1: 4, 4: 2, 16: 1}.get(unshuffled // out_channels, 0)
+    attention = [kind for kind in ("pixel", "channel") if f"body.0.attention.per_{kind}.weight" in state]
+    return {
+        "in_channels": unshuffled * scale**2 // 16,
+        "out_channels": out_channels,
+        "scale": scale,
+        "features": features,
+        "blocks": count_layers(state, r"body\.(\d+)\."),
+        "growth": state["body.0.rdb1.conv1.weight"].shape[0],
+        "attention": (*attention, "none")[0],
+        "upsampler": "pixelshuffle" if state["conv_up1.weight"].shape[0] == 4 * features else "nearest",
+    }
+
+
+def _current_names(state: State) -> State:
+    """Rename the tensors of both older ESRGAN releases, and of ncnn files, to Real-ESRGAN's names."""
+    if "model.0.weight" in state:
+        blocks = count_layers(state, r"model\.1\.sub\.(\d+)\.RDB")
+        return {_from_sequential(name, blocks): tensor for name, tensor in state.items()}
+    if any(name.startswith("RRDB_trunk.") for name in state):
+        return {_from_trunk(name): tensor for name, tensor in state.items()}
+    blocks, others = divmod(sum(name.startswith("Convolution.") for name in state) // 2 - 6, 15)
+    if blocks < 1 or others or any(name.startswith("PReLU.") for name in state):
+        return state
+    in_order = [
+        "conv_first",
+        *(f"body.{b}.rdb{r}.conv{c}" for b in range(blocks) for r in (1, 2, 3) for c in (1, 2, 3, 4, 5)),
+        *("conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"),
+    ]
+    return {
+        f"{in_order[int(number)]}.{leaf}": tensor
+        for (_, number, leaf), tensor in zip((name.split(".") for name in state), state.values(), strict=True)
+    }
+
+
+def _from_trunk(name: str) -> str:
+    """ESRGAN of 2019: `RRDB_trunk.0.RDB1.conv1.weight`, `trunk_conv`, `upconv1`, `HRconv`."""
+    name = re.sub(r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2.", name)
+    for old, new in (("trunk_conv.", "conv_body."), ("upconv", "conv_up"), ("HRconv.", "conv_hr.")):
+        name = re.sub(f"^{re.escape(old)}", new, name)
+    return name
+
+
+def _from_sequential(name: str, blocks: int) -> str:
+    """ESRGAN of 2018: everything is in one Sequential, and the position says which convolution it is."""
+    name = re.sub(r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3.", name)
+    positions = {
+        "model.0.": "conv_first.",
+        f"model.1.sub.{blocks}.": "conv_body.",
+        "model.3.": "conv_up1.",
+        "model.6.": "conv_up2.",
+        "model.8.": "conv_hr.",
+        "model.10.": "conv_last.",
+    }
+    for old, new in positions.items():
+        if name.startswith(old):
+            return new + name[len(old) :]
+    return name
+
+
+ARCHITECTURE = Architecture(RRDBNet, "conv_first.weight", _options, _current_names)

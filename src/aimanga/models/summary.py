@@ -1,4 +1,4 @@
-"""What a network costs and how far it sees."""
+"""The cost and the receptive field of a network."""
 
 from dataclasses import dataclass
 from math import nan
@@ -13,13 +13,13 @@ _LARGEST_FIELD = 4096
 
 @dataclass(frozen=True)
 class Summary:
-    """A network in numbers.
+    """The cost and the receptive field of a network.
 
     Attributes:
-        parameters: Numbers that are learned.
-        multiply_adds: Multiplications, each with an addition, for each pixel of the input.
-        receptive_field: Side of the square of input pixels that one pixel of the result depends on; None where that
-            is the whole picture.
+        parameters: Number of parameters.
+        multiply_adds: Multiply-adds per pixel of the input.
+        receptive_field: Side, in input pixels, of the receptive field of an output pixel; None if it is the whole
+            picture.
     """
 
     parameters: int
@@ -28,7 +28,7 @@ class Summary:
 
 
 def summarize(network: Generator) -> Summary:
-    """Count a generator's parameters and operations, and find how far it sees.
+    """Count the parameters and operations of a generator, and measure its receptive field.
 
     Args:
         network: The network, on the CPU, in evaluation mode.
@@ -41,7 +41,7 @@ def summarize(network: Generator) -> Summary:
 
 
 def _multiply_adds(network: Generator) -> float:
-    side = 64  # what attention computes once for the whole picture is spread over so many pixels
+    side = 64  # channel attention has a cost for each picture, which is divided by its pixels
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         type(network)(**network.options)(torch.empty(1, network.in_channels, side, side))
     flops: int = counter.get_total_flops()
@@ -49,9 +49,9 @@ def _multiply_adds(network: Generator) -> float:
 
 
 def _receptive_field(network: Generator) -> int | None:
-    """Let one pixel be no number, and see how far that spreads: what has read it is no number either.
+    """Set a row of pixels to NaN and measure how far it spreads in the output.
 
-    That depends neither on the weights nor on the number of features.
+    The result depends neither on the weights nor on the number of features.
     """
     thin = {name: 1 for name in ("features", "growth") if name in network.options}
     with torch.device("meta"):
@@ -69,10 +69,10 @@ def _receptive_field(network: Generator) -> int | None:
 
 
 def _reach(network: Generator, height: int, row: int) -> int:
-    """The distance in rows to the farthest result that depends on a row of a picture of hardly any columns."""
+    """The distance from an input row to the farthest output row that depends on it."""
     x = torch.zeros(1, network.in_channels, height, network.size_multiple)
     x[:, :, row] = nan
     with torch.inference_mode():
-        spoiled = torch.isnan(network(x)).any(3).any(1)[0].nonzero()
-    above, below = (int(end) // network.scale for end in (spoiled.min(), spoiled.max()))
+        reached = torch.isnan(network(x)).any(3).any(1)[0].nonzero()
+    above, below = (int(end) // network.scale for end in (reached.min(), reached.max()))
     return max(row - above, below - row)

@@ -1,4 +1,4 @@
-"""VGG19 as a judge of likeness: the features of the perceptual loss.
+"""VGG19: the features of the perceptual loss.
 
 Sources: K. Simonyan and A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015,
 arXiv:1409.1556 (configuration E); X. Wang et al., "ESRGAN", ECCVW 2018, arXiv:1809.00219 (features before the
@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from aimanga import weights
-from aimanga.errors import ModelError
-from aimanga.models.checkpoint import read_state
+from aimanga.tensor_files import load_weights, read_tensors
 
-# Convolutions of each stage and their channels; a stage ends with a pooling.
+# The convolutions of each stage and their channels; a stage ends with a pooling.
 _STAGES = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 
-# Mean and deviation of ImageNet, on which it was trained.
+# Mean and standard deviation of ImageNet, on which it was trained.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -23,7 +22,7 @@ class VGG19Features(nn.Module):
     """The convolutions of VGG19, named as torchvision names them, so that its published weights load.
 
     Attributes:
-        taps: Layer numbers of the features that are given, by their names.
+        taps: The layers whose features are returned: name to number.
     """
 
     taps: dict[str, int]
@@ -76,11 +75,7 @@ def load_vgg19() -> VGG19Features:
         ModelError: The file is missing (the message says how to get it), damaged, or not of VGG19.
     """
     path = weights.find("vgg19")
-    state = {name: tensor for name, tensor in read_state(path).items() if name.startswith("features.")}
-    with torch.device("meta"):
-        expected = VGG19Features().state_dict()
-    if {name: tensor.shape for name, tensor in state.items()} != {n: t.shape for n, t in expected.items()}:
-        raise ModelError(f"{path}: these are not the weights of VGG19")
+    state = {name: tensor for name, tensor in read_tensors(path).items() if name.startswith("features.")}
     network = VGG19Features()
-    network.load_state_dict(state)
+    load_weights(network, state, f"{path}: these are not the weights of VGG19")
     return network.requires_grad_(False).eval()

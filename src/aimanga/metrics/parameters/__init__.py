@@ -1,4 +1,4 @@
-"""The published parameters that are small enough to be shipped; `LICENSES.md` has their notices."""
+"""Published parameters that are shipped; their licence notices are in `LICENSES.md`."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +15,10 @@ def load_parameters(name: str, device: torch.device) -> dict[str, Tensor]:
 
     Args:
         name: The file's name without `.safetensors`.
-        device: Where the tensors are wanted.
+        device: The device of the tensors.
 
     Returns:
-        Name to tensor, in the stored type; shared, not to be changed.
+        Name to tensor, in the stored type; cached, so they must not be modified.
     """
     tensors = read_tensors(Path(__file__).with_name(f"{name}.safetensors"))
     return {key: tensor.to(device) for key, tensor in tensors.items()}

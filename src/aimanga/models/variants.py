@@ -1,4 +1,4 @@
-"""Turn an RRDBNet into another variant of itself without a change of what it gives."""
+"""Variants of RRDBNet, and their conversion into one another without a change of the output."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from torch import Tensor
 from aimanga.errors import ModelError
 from aimanga.models.rrdbnet import Attention, RRDBNet, Upsampler
 
-# A row of a 3x3 kernel behind "nearest x2" sees these rows of the source: of the upper row of two (phase 0) the first
-# tap sees the row above, the other two the row itself; of the lower row (phase 1) the first two see the row itself, the
-# third one the row below. Zero padding agrees: what lies above the border is zero in both. Columns are the same.
+# The source rows that each row of a 3x3 kernel reads behind "nearest x2". In the upper of two output rows (phase 0) the
+# first tap reads the row above and the other two the row itself; in the lower one (phase 1) the first two read the row
+# itself and the third the row below. Zero padding agrees in both. Columns are the same.
 _FOOTPRINTS = torch.tensor(
     [
         [[1, 0, 0], [0, 1, 1], [0, 0, 0]],
@@ -19,13 +19,13 @@ _FOOTPRINTS = torch.tensor(
     dtype=torch.float64,
 )
 
-# Kernels that were made of one nearest kernel give it back to within their own rounding, and no others do.
+# Relative error below which PixelShuffle kernels count as those of one nearest kernel: their own rounding.
 _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What distinguishes one RRDBNet from another of the same size."""
+    """What distinguishes RRDBNets of the same size."""
 
     attention: Attention
     upsampler: Upsampler
@@ -35,26 +35,26 @@ PRESETS: dict[str, Variant] = {
     "realesrgan": Variant("none", "nearest"),
     "aimanga": Variant("pixel", "pixelshuffle"),
 }
-"""Variants with a name: Real-ESRGAN's own network, and this project's."""
+"""Variants with a name: Real-ESRGAN's network, and this project's."""
 
 
 def convert(network: RRDBNet, variant: Variant) -> RRDBNet:
-    """Make another variant of a network that gives the same pictures.
+    """Convert a network to another variant with the same output.
 
-    From "nearest" to "pixelshuffle" always works: for each of the four phases of the result those taps of the 3x3
-    kernel are added up that fall onto one source pixel. Attention can always be added, as the identity. The ways back
-    exist where nothing is lost: PixelShuffle kernels that are still made of one nearest kernel, attention that still is
-    the identity.
+    From "nearest" to "pixelshuffle" is always possible: for each of the four phases of the output, the taps of the 3x3
+    kernel that read the same source pixel are summed. Attention can always be added, as the identity. The ways back
+    are possible only if nothing is lost: if the PixelShuffle kernels are still those of one nearest kernel, and the
+    attention is still the identity.
 
     Args:
         network: The network, which is not changed.
-        variant: The variant to make.
+        variant: The new variant.
 
     Returns:
-        The new network, in evaluation mode; its weights have the type of the old one's and share no memory with them.
+        The new network in evaluation mode, with weights of the same type that share no memory with the old ones.
 
     Raises:
-        ModelError: The variant cannot give the same pictures: training has made use of what it lacks.
+        ModelError: The variant cannot have the same output: training has used what it lacks.
     """
     state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     if variant.upsampler != network.upsampler:
@@ -65,16 +65,16 @@ def convert(network: RRDBNet, variant: Variant) -> RRDBNet:
         state = _without_attention(state)
     options = network.options | {"attention": variant.attention, "upsampler": variant.upsampler}
     with torch.device("meta"):
-        converted = RRDBNet(**options)  # type: ignore[arg-type]  # they are those of a network that exists
+        converted = RRDBNet(**options)  # type: ignore[arg-type]  # the options of a network that exists
     for name, empty in converted.state_dict().items():
-        if name not in state:  # attention that is new
+        if name not in state:  # new attention
             state[name] = torch.zeros(empty.shape, dtype=state["conv_first.weight"].dtype)
     converted.load_state_dict(state, assign=True)
     return converted.eval()
 
 
 def _shuffled(name: str, weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
-    """A convolution C to 4C with PixelShuffle behind it, of one C to C with nearest upsampling before it."""
+    """Convert a convolution C to C behind nearest upsampling into one C to 4C before PixelShuffle."""
     footprints = _FOOTPRINTS.to(weight.device)
     phases = torch.einsum("pri,qsj,ocij->opqcrs", footprints, footprints, weight.double())
     features = weight.shape[0]
@@ -85,9 +85,9 @@ def _shuffled(name: str, weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
 
 
 def _unshuffled(name: str, weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
-    """The inverse of `_shuffled`, where there is one: the corners of a kernel stand alone in the phases."""
+    """The inverse of `_shuffled`, if there is one."""
     features = weight.shape[0] // 4
-    # How the nine taps of a nearest kernel make the 36 of the four phases, turned around by least squares.
+    # The linear map from the 9 taps of a nearest kernel to the 36 of the four phases, inverted by least squares.
     taps = torch.einsum("pri,qsj->pqrsij", _FOOTPRINTS, _FOOTPRINTS).reshape(36, 9)
     phases = weight.double().cpu().view(features, 4, -1, 9).transpose(1, 2).reshape(features, -1, 36)
     kernel = phases @ torch.linalg.pinv(taps).T
@@ -97,8 +97,8 @@ def _unshuffled(name: str, weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
     )
     if lost > _ROUNDING:
         raise ModelError(
-            f"{name}: this PixelShuffle gives the four pixels kernels of their own, which no nearest upsampling can; "
-            "keep it as pixelshuffle"
+            f"{name}: this PixelShuffle has a different kernel for each of the four pixels, which nearest upsampling "
+            "cannot have; keep pixelshuffle"
         )
     return {
         f"{name}.weight": kernel.view(features, -1, 3, 3).to(weight.device, weight.dtype),
@@ -111,6 +111,6 @@ def _without_attention(state: dict[str, Tensor]) -> dict[str, Tensor]:
     used = [name for name, tensor in state.items() if name not in plain and bool(tensor.any())]
     if used:
         raise ModelError(
-            f"{used[0]}: the attention has learned something, so the network is another one without it; keep it"
+            f"{used[0]}: the attention is trained, so the output would change without it; keep the attention"
         )
     return plain

@@ -94,7 +94,7 @@ def test_what_has_learned_is_not_thrown_away():
         aimanga.body[1].attention.per_pixel.bias[3] = 0.1
     assert convert(aimanga, Variant("pixel", "nearest")).attention == "pixel"
     for attention in ("none", "channel"):
-        with pytest.raises(ModelError, match=r"body\.1\.attention\.per_pixel\.bias.*learned"):
+        with pytest.raises(ModelError, match=r"body\.1\.attention\.per_pixel\.bias.*trained"):
             convert(aimanga, Variant(attention, "pixelshuffle"))
 
 
@@ -104,7 +104,7 @@ def test_pixelshuffle_that_has_learned_stays(name, kind):
     network = convert(tiny(), Variant("none", "pixelshuffle"))
     with torch.no_grad():
         getattr(getattr(network, name), kind)[5] += 0.01
-    with pytest.raises(ModelError, match=f"{name}: .*kernels of their own"):
+    with pytest.raises(ModelError, match=f"{name}: .*different kernel for each"):
         convert(network, PLAIN)
 
 
