@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from aimanga.atomic import replacing
-from aimanga.pages import data_uri, embedded_json, template
+from aimanga.pages import data_uri, write_html
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,6 @@ def write_page(content: Page, path: Path) -> None:
         content: What it tells.
         path: The file; a former one is replaced. The same content gives the same bytes.
     """
-    head, tail = template(Path(__file__).parent, "page", "aimanga benchmark")
     data = {
         "title": content.title,
         "description": content.description,
@@ -147,10 +145,7 @@ def write_page(content: Page, path: Path) -> None:
         "notices": list(content.notices),
         "repeat": list(content.repeat.items()),
     }
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(head)
-        file.write(embedded_json(data))
-        file.write(tail)
+    write_html(path, Path(__file__).parent, "aimanga benchmark", data)
 
 
 def _set_data(content: PageSet) -> dict[str, object]:

@@ -16,7 +16,7 @@ Event = dict[str, Any]
 """`event`, `iteration`, `time`, and what belongs to the kind of event."""
 
 # What is overtaken when a training goes back to an earlier iteration; all else did happen.
-_OVERTAKEN = frozenset({"train", "validation", "fed", "saved"})
+_OVERTAKEN = frozenset({"train", "validation", "inputs", "saved"})
 
 
 class Log:
@@ -68,14 +68,14 @@ class Log:
         if event["event"] == "train":
             for group in ("losses", "lr", "gradients"):
                 self._curves(group, event[group], iteration)
-            self._curves("training", {key: event[key] for key in ("difference", "samples_per_second")}, iteration)
+            self._curves("training", {key: event[key] for key in ("l1", "samples_per_second")}, iteration)
         elif event["event"] == "validation":
             for kind, scores in event["scores"].items():
                 self._curves(kind, scores, iteration)
             for kind, path in event["grids"].items():
                 self._picture(kind, path, iteration)
-        elif event["event"] == "fed":
-            self._picture("fed", event["picture"], iteration)
+        elif event["event"] == "inputs":
+            self._picture("inputs", event["picture"], iteration)
         else:
             return
         self._board.flush()

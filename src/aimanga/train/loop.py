@@ -25,8 +25,8 @@ from aimanga.train.interrupts import Stop, stoppable
 from aimanga.train.learner import DIFFERENCE, Learner
 from aimanga.train.log import Log
 from aimanga.train.networks import Networks, build
+from aimanga.train.page import write_report
 from aimanga.train.recipe import RecipeFile, TrainRecipe, load_recipe
-from aimanga.train.report import write_report
 from aimanga.train.resuming import check_folder
 from aimanga.train.run import BEST, RECIPE, Run, TrainWatcher
 from aimanga.train.schedule import rates_at
