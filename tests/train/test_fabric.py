@@ -3,7 +3,7 @@ import torch
 
 from aimanga.errors import UsageError
 from aimanga.train import fabric
-from aimanga.train.fabric import Autocast, choose_precision, make_fabric
+from aimanga.train.fabric import Autocast, make_fabric, training_precision
 from aimanga.train.recipe import TrainRecipe
 
 CPU, CUDA, MPS = (torch.device(kind) for kind in ("cpu", "cuda", "mps"))
@@ -22,14 +22,14 @@ def recipe(precision="auto"):
 )
 def test_auto_is_bf16_where_that_is_faster(monkeypatch, device, fast_bf16, expected):
     monkeypatch.setattr(fabric, "has_fast_bf16", lambda device: fast_bf16)
-    assert choose_precision(recipe(), device) == expected
+    assert training_precision(recipe(), device) == expected
 
 
 def test_what_is_asked_for_is_taken_where_it_can_be():
-    assert choose_precision(recipe("bf16"), CPU) == "bf16"
-    assert choose_precision(recipe("fp16"), CUDA) == "fp16"
+    assert training_precision(recipe("bf16"), CPU) == "bf16"
+    assert training_precision(recipe("fp16"), CUDA) == "fp16"
     with pytest.raises(UsageError, match=r"compute\.precision fp16: only CUDA devices"):
-        choose_precision(recipe("fp16"), CPU)
+        training_precision(recipe("fp16"), CPU)
 
 
 def test_one_process_runs_on_its_device():

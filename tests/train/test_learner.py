@@ -17,7 +17,7 @@ from aimanga.errors import DivergedError
 from aimanga.models import RRDBNet, UNetDiscriminator, UNetDiscriminatorSN, VGG19Features
 from aimanga.models.catalog import LoadedModel
 from aimanga.train.fabric import Autocast, make_fabric
-from aimanga.train.learner import DIFFERENCE, Learner
+from aimanga.train.learner import L1, Learner
 from aimanga.train.networks import Networks, estimate_norms
 from aimanga.train.recipe import TrainRecipe
 
@@ -29,7 +29,7 @@ def recipe(losses=None, *, compute=None, **train):
     return TrainRecipe(
         data={"sources": [{"path": "x"}], "crop": 32},
         losses=losses or {"pixel": {"weight": 1.0}, "gan": {"weight": 0.1}},
-        train={"iterations": 10, "batch": 4, **train},
+        train={"iterations": 10, "batch_size": 4, **train},
         compute={"precision": "fp32", **(compute or {})},
     )
 
@@ -112,14 +112,14 @@ def test_the_gradients_are_those_of_separate_passes(kind):
         math.sqrt(sum(float(x.detach().square().sum()) for x in expected[len(list(generator.parameters())) :])),
         rel=1e-4,
     )
-    assert figures[DIFFERENCE] == pytest.approx(float(F.l1_loss(pictures, high).detach()), rel=1e-5)
+    assert figures[L1] == pytest.approx(float(F.l1_loss(pictures, high).detach()), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", [UNetDiscriminator, UNetDiscriminatorSN])
 @pytest.mark.parametrize("parts", [2, 4])
 def test_a_batch_in_parts_gives_the_same(kind, parts):
-    whole = learner(recipe(clip=0.1), networks(kind))
-    cut = learner(recipe(clip=0.1, accumulate=parts), networks(kind))
+    whole = learner(recipe(grad_clip=0.1), networks(kind))
+    cut = learner(recipe(grad_clip=0.1, accumulate=parts), networks(kind))
     for seed in range(3):
         figures = [trained.step(*batch(seed), RATES) for trained in (whole, cut)]
         for name, value in figures[0].items():
@@ -161,26 +161,26 @@ def test_all_losses_together_teach():
     high = F.interpolate(low, scale_factor=4, mode="nearest")
     figures = [made.step(low, high, RATES) for _ in range(30)]
     assert figures[0].keys() == {
-        "difference", "pixel", "gan", "ldl", "focal_frequency", "colour", "total", "discriminator_real",
+        "l1", "pixel", "gan", "ldl", "focal_frequency", "colour", "total", "discriminator_real",
         "discriminator_fake", "gradient generator", "gradient discriminator",
     }  # fmt: skip
-    assert figures[-1][DIFFERENCE] < 0.8 * figures[0][DIFFERENCE]
+    assert figures[-1][L1] < 0.8 * figures[0][L1]
 
 
 def test_the_average_follows_the_weights():
-    made = learner(recipe(average={"decay": 0.75}))
+    made = learner(recipe(ema={"decay": 0.75}))
     before = made.generator.conv_last.weight.detach().clone()
     made.step(*batch(), RATES)
     after = made.generator.conv_last.weight
     assert not torch.equal(before, after)
-    assert torch.allclose(made.average.conv_last.weight, torch.lerp(before, after, 0.25))
-    assert not any(p.requires_grad for p in made.average.parameters())
+    assert torch.allclose(made.ema.conv_last.weight, torch.lerp(before, after, 0.25))
+    assert not any(p.requires_grad for p in made.ema.parameters())
 
 
 def test_without_an_average_the_weights_themselves_come_out():
-    made = learner(recipe(average={"decay": 0}))
-    assert made.average is made.generator
-    assert not any(name.startswith("average.") for name in made.state()[0])
+    made = learner(recipe(ema={"decay": 0}))
+    assert made.ema is made.generator
+    assert not any(name.startswith("ema.") for name in made.state()[0])
 
 
 def test_what_is_not_finite_changes_nothing():
@@ -189,9 +189,9 @@ def test_what_is_not_finite_changes_nothing():
     before = bits(made)
     low, high = batch(1)
     high[0, 0, 0, 0] = math.nan
-    with pytest.raises(DivergedError, match="not finite: difference, pixel, total, discriminator_real"):
+    with pytest.raises(DivergedError, match="not finite: l1, pixel, total, discriminator_real"):
         made.step(low, high, RATES)
-    assert made.whole
+    assert made.consistent
     assert same(before, bits(made))
     made.step(*batch(2), RATES)  # and no gradient is left over
     other = learner(recipe())
@@ -203,7 +203,7 @@ def test_what_is_not_finite_changes_nothing():
 def test_long_gradients_are_cut():
     steps = []
     for clip in (None, 1e-6):
-        made = learner(recipe({"pixel": {}}, clip=clip, betas=(0.0, 0.0)))
+        made = learner(recipe({"pixel": {}}, grad_clip=clip, betas=(0.0, 0.0)))
         made.optimizers["generator"].param_groups[0]["eps"] = 1.0  # so that the step is as long as the gradient
         before = made.generator.conv_last.bias.detach().clone()
         made.step(*batch(), RATES)

@@ -38,15 +38,15 @@ features = 4
 sources = [{ path = "photos" }]
 degradation = "realesrgan"
 crop = 32
-readers = 2
+workers = 2
 [losses]
 pixel = {}
 gan = { weight = 0.01 }
 [train]
 iterations = 12
-batch = 2
+batch_size = 2
 lr = 1e-3
-average = { decay = 0.9 }
+ema = { decay = 0.9 }
 [validation]
 every = 6
 held_out = 1
@@ -57,7 +57,7 @@ every = 4
 keep = 2
 [logging]
 every = 2
-fed = 6
+inputs = 6
 tensorboard = false
 [compute]
 precision = "fp32"
@@ -103,11 +103,11 @@ def events(folder, kind):
 def test_it_learns_and_leaves_what_it_promises(whole):
     assert {path.name for path in whole.iterdir()} >= {
         "best.safetensors", "latest.safetensors", "best-held_out-psnr.safetensors", "recipe.toml", "log.jsonl",
-        "report.html", "state", "validation", "fed",
+        "report.html", "state", "validation", "inputs",
     }  # fmt: skip
     trained = events(whole, "train")
     assert [event["iteration"] for event in trained] == [2, 4, 6, 8, 10, 12]
-    assert trained[-1]["difference"] < 0.8 * trained[0]["difference"]
+    assert trained[-1]["l1"] < 0.8 * trained[0]["l1"]
     assert trained[0]["losses"].keys() == {"pixel", "gan", "total", "discriminator_real", "discriminator_fake"}
     assert [event["iteration"] for event in events(whole, "validation")] == [0, 6, 12]
     assert [event["iteration"] for event in events(whole, "saved")] == [0, 4, 8, 12]
@@ -133,11 +133,11 @@ def test_what_comes_out_says_where_it_is_from_and_upscales(whole, recipe):
 def test_the_average_is_what_comes_out(whole):
     latest = load_file(whole / "latest.safetensors")
     state = state_of(whole, 12)
-    assert_equal(latest, {name: state[f"average.{name}"] for name in latest})
+    assert_equal(latest, {name: state[f"ema.{name}"] for name in latest})
 
 
 def test_the_same_recipe_gives_the_same_bytes(whole, recipe, tmp_path):
-    train(recipe, tmp_path / "again", settings=["data.readers=0"], device="cpu")
+    train(recipe, tmp_path / "again", settings=["data.workers=0"], device="cpu")
     for name in ("best.safetensors", "latest.safetensors"):
         one, other = (load_file(folder / name) for folder in (whole, tmp_path / "again"))
         assert_equal(one, other)
@@ -161,7 +161,7 @@ class Child:
 
     def __init__(self, recipe, folder, iteration):
         self.process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("works.py"), "train", recipe, folder, str(iteration)],
+            [sys.executable, Path(__file__).with_name("processes.py"), "train", recipe, folder, str(iteration)],
             stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert self.process.stdout.readline() == f"waiting in iteration {iteration}\n"
@@ -240,7 +240,7 @@ def test_after_a_divergence_it_goes_back_with_half_the_rates(recipe, tmp_path, d
     assert rates == [1e-3] * 7 + [5e-4] * 8
     back = events(tmp_path / "run", "rollback")[0]
     assert (back["iteration"], back["to"], back["lr_factor"]) == (4, 4, 0.5)
-    assert "diverged after iteration 6 (not finite: pixel): back to iteration 4" in back["message"]
+    assert "diverged after iteration 6 (not finite: pixel): rolled back to iteration 4" in back["message"]
     assert "diverged after iteration 6" in (tmp_path / "run" / "report.html").read_text()
 
 
@@ -255,7 +255,7 @@ def test_after_the_third_divergence_it_stops(recipe, tmp_path, diverging):
     result = train(recipe, tmp_path / "run", device="cpu")
     assert (result.reason, result.exit_code) == ("diverged", 1)
     assert rates == [1e-3] * 3 + [5e-4, 2.5e-4]
-    assert "diverged for the 3. time" in events(tmp_path / "run", "warning")[-1]["message"]
+    assert "diverged for the 3rd time" in events(tmp_path / "run", "warning")[-1]["message"]
     assert (tmp_path / "run" / "best.safetensors").exists()
 
 
@@ -267,12 +267,12 @@ def test_weights_that_are_not_finite_are_never_saved(recipe, tmp_path, monkeypat
 
 
 def test_another_training_is_neither_overwritten_nor_mixed_up(whole, recipe, tmp_path):
-    with pytest.raises(UsageError, match="a training is there, at iteration 12; --resume goes on"):
+    with pytest.raises(UsageError, match="holds a training at iteration 12; resume it with --resume"):
         train(recipe, whole, device="cpu")
-    with pytest.raises(UsageError, match=r"begun otherwise: train\.lr \(0\.001 before, 0\.01 now\)"):
+    with pytest.raises(UsageError, match=r"has another recipe: train\.lr \(0\.001 before, 0\.01 now\)"):
         train(recipe, whole, settings=["train.lr=0.01"], resume=True, device="cpu")
     others = [recipe.parent / "photos" / f"{name}.png" for name in ("cat", "dog", "books")]
-    with pytest.raises(UsageError, match="was begun with other pictures"):
+    with pytest.raises(UsageError, match="has other pictures"):
         train(recipe, whole, data=others, resume=True, device="cpu")
     assert train(recipe, whole, resume=True, device="cpu").iteration == 12  # it had ended; nothing is done
 
@@ -284,7 +284,7 @@ def test_nothing_to_go_on_with_is_a_beginning(recipe, tmp_path):
 
 def test_two_trainings_do_not_share_a_folder(recipe, tmp_path):
     child = Child(recipe, tmp_path / "run", 1)
-    with pytest.raises(UsageError, match="another training is at work there"):
+    with pytest.raises(UsageError, match="another training is running there"):
         train(recipe, tmp_path / "run", resume=True, device="cpu")
     child.process.kill()
     child.end()
@@ -309,20 +309,20 @@ def test_all_that_is_wrong_is_said_before_anything_is_done(recipe, tmp_path):
 def test_a_disk_without_room_is_told_before_the_work(recipe, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-    with pytest.raises(ResourceError, match="states and weights take .* GB; make room"):
+    with pytest.raises(ResourceError, match="states and weights need .* GB; make room"):
         train(recipe, tmp_path / "run", device="cpu")
 
 
 def test_a_batch_larger_than_the_data_is_refused(recipe, tmp_path):
-    with pytest.raises(UsageError, match=r"--set train\.batch: a batch of 4 is larger than the data: 3 pictures"):
-        train(recipe, tmp_path / "run", settings=["train.batch=4"], device="cpu")
+    with pytest.raises(UsageError, match=r"--set train\.batch_size: a batch of 4 is larger than the data: 3 pictures"):
+        train(recipe, tmp_path / "run", settings=["train.batch_size=4"], device="cpu")
 
 
 def test_at_the_beginning_the_real_model_is_what_it_was(recipe, tmp_path):
     """The published weights in the method's variant give the published pictures, to 8 bits; and go on from there."""
     settings = [
-        "train.iterations=1", "data.crop=32", "train.batch=1", "discriminator.features=4", "validation.crop=64",
-        "train.average.decay=0", "validation.metrics=[\"psnr\"]", "train.lr=1e-5",
+        "train.iterations=1", "data.crop=32", "train.batch_size=1", "discriminator.features=4", "validation.crop=64",
+        "train.ema.decay=0", "validation.metrics=[\"psnr\"]", "train.lr=1e-5",
     ]  # fmt: skip
     text = re.sub(
         r"\[model\].*?\[disc", '[model]\nstart = "realesrgan-x4plus"\npreset = "aimanga"\n[disc', RECIPE, flags=re.S
@@ -362,6 +362,6 @@ def test_two_processes_train_as_one(whole, recipe, tmp_path):
     assert done.returncode == 0, done.stderr
     one, other = state_of(whole, 12), state_of(folder, 12)
     assert one.keys() == other.keys()
-    moved = {name: (one[name] - other[name]).abs().mean() for name in one if name.startswith("average.")}
+    moved = {name: (one[name] - other[name]).abs().mean() for name in one if name.startswith("ema.")}
     assert max(moved.values()) < 1e-4
     assert done.stdout.count("finished at iteration 12") == 1

@@ -1,21 +1,21 @@
-"""Train a network on the user's own photos."""
+"""Train a network on your own photos."""
 
-from aimanga.train.explain import Consequences, Value, consequences, values
+from aimanga.train.explain import Cost, Explanation, Value, explain_training
 from aimanga.train.loop import TrainResult, train
-from aimanga.train.recipe import SHIPPED, RecipeFile, TrainRecipe, load_recipe, recipe_path
+from aimanga.train.reading import TRAIN_RECIPES, RecipeFile, load_train_recipe
+from aimanga.train.recipe import TrainRecipe
 from aimanga.train.run import TrainWatcher
 
 __all__ = [
-    "SHIPPED",
-    "Consequences",
+    "TRAIN_RECIPES",
+    "Cost",
+    "Explanation",
     "RecipeFile",
     "TrainRecipe",
     "TrainResult",
     "TrainWatcher",
     "Value",
-    "consequences",
-    "load_recipe",
-    "recipe_path",
+    "explain_training",
+    "load_train_recipe",
     "train",
-    "values",
 ]
