@@ -53,7 +53,7 @@ def benchmark(
     if dry_run:
         return
     # Every picture is made and scored.
-    with ProgressDisplay(console, {}, 2 * plan.results, lines={"failed"}) as display:
+    with ProgressDisplay(console, lines={"failed"}) as display:
         report = run_benchmark(plan, jobs=jobs, watcher=display, told=lambda what: say(console, what))
     for name, found in report.sets.items():
         say(console, "")

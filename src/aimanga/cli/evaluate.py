@@ -52,7 +52,7 @@ def evaluate(
     options = ScoreOptions(metric_names(metrics, with_reference=reference is not None), reference, device, max_pixels)
     plan = plan_evaluation(results, output, options, recursive=recursive)
     say(console, f"{counted(len(plan.methods), 'method')}, {counted(plan.pictures, 'picture')}")
-    with ProgressDisplay(console, {}, plan.pictures, lines={"failed"}) as display:
+    with ProgressDisplay(console, lines={"failed"}) as display:
         found = run_evaluation(plan, jobs=jobs, watcher=display)
     _print(console, found)
     for name in TABLES:

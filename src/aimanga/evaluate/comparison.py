@@ -14,8 +14,8 @@ from aimanga.evaluate.columns import Column, latex_table, markdown_table
 from aimanga.evaluate.references import key_of
 from aimanga.evaluate.score import ScoreOptions, ScorePlan, ScoreReport, plan_scores, run_scores
 from aimanga.evaluate.tables import as_json, summary
-from aimanga.images import MAX_PIXELS
 from aimanga.metrics import Metric, available_metrics
+from aimanga.options import MAX_PIXELS
 from aimanga.version import __version__
 
 TABLES = ("table.md", "table.tex", "scores.csv", "scores.json")

@@ -15,8 +15,9 @@ from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.references import find_references
 from aimanga.evaluate.statistics import Interval, mean_interval
 from aimanga.evaluate.tables import as_json, check_table, write_table
-from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, read
+from aimanga.images import READABLE_SUFFIXES, read
 from aimanga.metrics import Metric, Scorer, Scores, available_metrics, find_metric, missing_weights
+from aimanga.options import MAX_PIXELS
 from aimanga.version import __version__
 
 
