@@ -121,9 +121,7 @@ def test_what_has_not_changed_is_not_read_again(photos, read_recipe, checked):
 
 def test_a_batch_is_not_larger_than_the_data(photos, read_recipe, checked):
     photos("a", ["x", "y", "z"])
-    with pytest.raises(
-        UsageError, match="a batch of 2 is larger than the data: 1 picture, and 2 held out"
-    ):
+    with pytest.raises(UsageError, match="a batch of 2 is larger than the data: 1 picture, and 2 held out"):
         checked(read_recipe('path = "a"', settings=["validation.held_out=2"]))
 
 

@@ -42,7 +42,7 @@ def test_the_memory_is_that_of_the_weights_and_of_the_way_back():
 def test_the_disk_is_that_of_the_files(tmp_path):
     settings = ["train.iterations=3", "saving.every=1", "validation.every=1"]
     found = measure_cost(load_train_recipe("smoke", settings), "cpu")
-    train("smoke", tmp_path, settings=settings, device="cpu")
+    train("smoke", tmp_path, set=settings, device="cpu")
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
     assert written == pytest.approx(found.disk, rel=0.2)
 

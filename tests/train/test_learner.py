@@ -1,9 +1,6 @@
 import copy
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
@@ -21,7 +18,6 @@ from aimanga.train.learner import L1, Learner
 from aimanga.train.networks import Networks, estimate_norms
 from aimanga.train.recipe import TrainRecipe
 
-ROOT = Path(__file__).parents[2]
 RATES = {"generator": 1e-3, "discriminator": 1e-3}
 
 
@@ -115,12 +111,11 @@ def test_the_gradients_are_those_of_separate_passes(kind):
     assert figures[L1] == pytest.approx(float(F.l1_loss(pictures, high).detach()), rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", [UNetDiscriminator, UNetDiscriminatorSN])
-@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize(("kind", "parts"), [(UNetDiscriminator, 2), (UNetDiscriminatorSN, 4)])
 def test_a_batch_in_parts_gives_the_same(kind, parts):
     whole = learner(recipe(grad_clip=0.1), networks(kind))
     cut = learner(recipe(grad_clip=0.1, accumulate=parts), networks(kind))
-    for seed in range(3):
+    for seed in range(2):
         figures = [trained.step(*batch(seed), RATES) for trained in (whole, cut)]
         for name, value in figures[0].items():
             assert figures[1][name] == pytest.approx(value, rel=2e-3), name
@@ -157,9 +152,9 @@ def test_all_losses_together_teach():
         "focal_frequency": {"weight": 0.1}, "colour": {"weight": 0.5},
     }  # fmt: skip
     made = learner(recipe(losses))
-    low, high = batch()
+    low, _ = batch(n=1)
     high = F.interpolate(low, scale_factor=4, mode="nearest")
-    figures = [made.step(low, high, RATES) for _ in range(30)]
+    figures = [made.step(low, high, RATES) for _ in range(15)]
     assert figures[0].keys() == {
         "l1", "pixel", "gan", "ldl", "focal_frequency", "colour", "total", "discriminator_real",
         "discriminator_fake", "gradient generator", "gradient discriminator",
@@ -243,24 +238,11 @@ def test_bfloat16_is_near_float32():
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch.compile's own
-def test_a_compiled_network_has_the_same_names():
-    made = learner(recipe(compute={"compile": True}))
-    assert made.state()[0].keys() == learner(recipe()).state()[0].keys()
-
-
-def test_two_processes_give_what_one_gives(tmp_path):
-    """Each sees half of the batch, in two parts; the gradients meet over gloo."""
-    single = learner(recipe())
-    for seed in range(3):
-        single.step(*batch(seed), RATES)
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d",
-            "--rdzv-endpoint=127.0.0.1:0", Path(__file__).with_name("works.py"), "step", tmp_path / "found.pt",
-        ],
-        capture_output=True, text=True, timeout=110, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = torch.load(tmp_path / "found.pt", weights_only=True)
-    for name, tensor in single.state()[0].items():
-        assert torch.allclose(found[name], tensor, rtol=1e-4, atol=1e-5), name
+def test_a_compiled_network_trains_as_the_plain_one(monkeypatch):
+    """Traced, but run by PyTorch itself: compiling its kernels takes half a minute."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    plain, compiled = (learner(recipe({"pixel": {}}, compute={"compile": flag})) for flag in (False, True))
+    for trained in (plain, compiled):
+        trained.step(*batch(n=2), RATES)
+    for name, tensor in plain.state()[0].items():
+        assert torch.allclose(compiled.state()[0][name], tensor, atol=1e-6), name

@@ -1,28 +1,35 @@
-"""`aimanga train`: train a network on the user's own photos."""
+"""`aimanga train`."""
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aimanga.batch import Job, ProgressDisplay
 from aimanga.cli.console import say
+from aimanga.cli.options import with_options
+from aimanga.errors import UsageError
 from aimanga.text import counted, duration, file_size
+from aimanga.train.options import TrainOptions
+from aimanga.train.watcher import TrainWatcher
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
 
-    from aimanga.batch import ProgressDisplay, Watcher
     from aimanga.train import Explanation
 
 # Without a terminal a line is printed every so many seconds.
 _SECONDS_PER_LINE = 30
 
 
+@with_options
 def train(
+    options: TrainOptions,
     recipe: Annotated[
         str | None,
         typer.Argument(metavar="RECIPE", help="A TOML file, or one of aimanga, psnr, smoke.", show_default=False),
@@ -31,31 +38,17 @@ def train(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="The run's folder.", show_default="runs/RECIPE"),
     ] = None,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="PATH", help="Train on this instead of the recipe's sources; can be repeated."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set a value of the recipe: train.lr=2e-4; can be repeated."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last state in DIR.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the recipe's values and cost instead of training.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
-    """Train a network on your own photos, from Real-ESRGAN's weights or from none.
+    """Pretrained weights are Real-ESRGAN's, your own, or none.
 
     Ctrl-C ends it after the current iteration and loses nothing; continue with --resume. Several GPUs: torchrun
     --nproc-per-node N -m aimanga train RECIPE.
     """
     from rich.console import Console
 
-    from aimanga.errors import UsageError
-
-    if recipe is None and not (resume and output):
-        raise UsageError("a recipe is needed, or --resume with --output")
     try:
         from aimanga.train import explain_training
         from aimanga.train import train as run
@@ -63,29 +56,14 @@ def train(
         raise UsageError(f"training needs {error.name}: pip install 'aimanga[train]'") from error
     # Only the first process of torchrun prints.
     console = Console(quiet=os.environ.get("RANK", "0") != "0")
-    if recipe is None:
-        assert output is not None
-        recipe = str(output / "recipe.toml")
     if explain:
-        found = explain_training(recipe, settings=settings or [], data=data or [], device=device)
-        _print_explanation(console, found)
+        _print_explanation(console, explain_training(recipe, output, options))
         return
-    if output is None:
-        output = Path("runs") / Path(recipe).stem.removeprefix("train-")
     with _Display(console) as display:
-        result = run(
-            recipe,
-            output,
-            settings=settings or [],
-            data=data or [],
-            resume=resume,
-            device=device,
-            jobs=os.cpu_count() or 1,
-            watcher=display,
-        )
+        result = run(recipe, output, options, jobs=options.jobs or os.cpu_count() or 1, watcher=display)
     say(console, f"{result.reason} at iteration {result.iteration}")
     if result.reason in ("interrupted", "terminated", "out of time"):
-        say(console, f"everything is saved; resume with: aimanga train -o {output} --resume")
+        say(console, f"everything is saved; resume with: aimanga train -o {result.folder} --resume")
     for name in (result.best.name, "latest.safetensors", "report.html"):
         say(console, f"written   {result.folder / name}")
     raise typer.Exit(result.exit_code)
@@ -127,14 +105,14 @@ def _in_toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-class _Display:
+class _Display(ProgressDisplay, TrainWatcher):
     """Shows the progress of a training: a bar with the remaining time, and lines for events."""
 
     def __init__(self, console: "Console") -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        self._console = console
-        self._progress = Progress(
+        super().__init__(console, lines=())
+        self._training = Progress(
             TextColumn("{task.completed}/{task.total}"),
             BarColumn(),
             TextColumn("{task.description}"),
@@ -147,67 +125,54 @@ class _Display:
             disable=not console.is_terminal,
             speed_estimate_period=60,
         )
-        self._task: Any = None
-        self._check: ProgressDisplay | None = None
+        self._task: TaskID | None = None
         self._last_line = time.monotonic()
         self._l1: float | None = None
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end_check()
-        self._progress.stop()
+        super().__exit__(kind, error, trace)
+        self._training.stop()
 
-    def checking(self, files: int) -> "Watcher":
+    def on_batch(self, jobs: Sequence[Job]) -> None:
         """Show the progress of the check: ten thousand pictures take minutes."""
-        from aimanga.batch import ProgressDisplay
+        say(self.console, f"checking {counted(len(jobs), 'picture')}")
+        super().on_batch(jobs)
 
-        say(self._console, f"checking {counted(files, 'picture')}")
-        self._check = ProgressDisplay(self._console, lines=())
-        self._check.__enter__()
-        return self._check
-
-    def iterated(self, iteration: int, iterations: int, figures: Mapping[str, float]) -> None:
+    def on_iteration(self, iteration: int, iterations: int, figures: Mapping[str, float]) -> None:
         """Move the bar."""
         # Smoothed: single batches differ by much.
         last = figures["l1"]
         self._l1 = last if self._l1 is None else 0.95 * self._l1 + 0.05 * last
         if self._task is None:
-            self._progress.start()
-            self._task = self._progress.add_task("", total=iterations, completed=iteration - 1)
-        self._progress.update(self._task, completed=iteration, description=f"L1 {self._l1:.4f}")
+            self._training.start()
+            self._task = self._training.add_task("", total=iterations, completed=iteration - 1)
+        self._training.update(self._task, completed=iteration, description=f"L1 {self._l1:.4f}")
 
-    def happened(self, event: Mapping[str, object]) -> None:
+    def on_event(self, event: Mapping[str, object]) -> None:
         """Print a line for an event, except for some kinds."""
-        self._end_check()
+        self._progress.stop()
         shown = getattr(self, f"_say_{event['event']}", None)
         if shown is not None:
             shown(dict(event))
 
-    def _end_check(self) -> None:
-        if self._check is not None:
-            self._check.__exit__(None, None, None)
-            self._check = None
-
     def _say_start(self, event: dict[str, Any]) -> None:
         networks = ", ".join(f"{name} {count:,}" for name, count in event["parameters"].items())
         on = event["device"] if event["processes"] == 1 else f"{event['processes']} x {event['device']}"
-        say(self._console, f"{event['start']} on {on}, {event['precision']}; weights: {networks}")
+        say(self.console, f"{event['start']} on {on}, {event['precision']}; weights: {networks}")
         skipped = f" ({counted(event['problems'], 'picture')} skipped)" if event["problems"] else ""
         validated = f"validation on {event['held_out']} held-out and {event['real']} real ones"
-        say(self._console, f"training on {counted(event['pictures'], 'picture')}{skipped}, {validated}")
+        say(self.console, f"training on {counted(event['pictures'], 'picture')}{skipped}, {validated}")
         if event["resumed"]:
-            say(self._console, f"resumes at iteration {event['iteration']}")
+            say(self.console, f"resumes at iteration {event['iteration']}")
 
     def _say_train(self, event: dict[str, Any]) -> None:
-        if self._console.is_terminal or time.monotonic() - self._last_line < _SECONDS_PER_LINE:
+        if self.console.is_terminal or time.monotonic() - self._last_line < _SECONDS_PER_LINE:
             return
         self._last_line = time.monotonic()
         losses = ", ".join(f"{name} {value:.4f}" for name, value in event["losses"].items() if value is not None)
-        say(self._console, f"{event['iteration']:>7}  {losses}, {event['samples_per_second']:.1f} crops/s")
+        say(self.console, f"{event['iteration']:>7}  {losses}, {event['samples_per_second']:.1f} crops/s")
 
     def _say_validation(self, event: dict[str, Any]) -> None:
         for name, scores in event["scores"].items():
@@ -215,18 +180,18 @@ class _Display:
                 f"{metric} {'-' if score is None else f'{score:.4f}'}{_mark(f'{name} {metric}', event)}"
                 for metric, score in scores.items()
             )
-            say(self._console, f"{event['iteration']:>7}  {name.replace('_', ' ')}: {found}")
+            say(self.console, f"{event['iteration']:>7}  {name.replace('_', ' ')}: {found}")
 
     def _say_warning(self, event: dict[str, Any]) -> None:
         self._emphasize(f"{event['iteration']:>7}  warning: {event['message']}")
 
     def _say_rollback(self, event: dict[str, Any]) -> None:
         if self._task is not None:
-            self._progress.update(self._task, completed=event["to"])
+            self._training.update(self._task, completed=event["to"])
         self._emphasize(f"{event['iteration']:>7}  {event['message']}")
 
     def _emphasize(self, line: str) -> None:
-        self._console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True, emoji=False)
+        self.console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
 def _mark(series: str, event: Mapping[str, Any]) -> str:

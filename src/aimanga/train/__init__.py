@@ -1,21 +1,5 @@
-"""Train a network on your own photos."""
+"""Train a network on your own photos: `aimanga.train("aimanga", "runs/mine", data=["curated"])`."""
 
-from aimanga.train.explain import Cost, Explanation, Value, explain_training
-from aimanga.train.loop import TrainResult, train
-from aimanga.train.reading import TRAIN_RECIPES, RecipeFile, load_train_recipe
-from aimanga.train.recipe import TrainRecipe
-from aimanga.train.run import TrainWatcher
+from aimanga.lazy import attach
 
-__all__ = [
-    "TRAIN_RECIPES",
-    "Cost",
-    "Explanation",
-    "RecipeFile",
-    "TrainRecipe",
-    "TrainResult",
-    "TrainWatcher",
-    "Value",
-    "explain_training",
-    "load_train_recipe",
-    "train",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -70,14 +70,14 @@ def check(
         scale: The scale factor of the network.
         known: A journal of earlier checks; files that have not changed since are not read again.
         jobs: Number of processes.
-        watcher: Reports progress.
+        watcher: Callbacks for progress.
 
     Raises:
         UsageError: Pictures are unreadable, too small, or duplicates, and the recipe does not say `problems = "skip"`;
             or too few are left. The message names all problems, which are also listed in a file beside the journal.
     """
     recipe = file.recipe
-    files = files_of(sets)
+    files = _files_of(sets)
     reasons: dict[Path, str] = {}
     facts: dict[Path, Mapping[str, Any]] = {}
     limit = recipe.data.max_pixels
@@ -124,7 +124,7 @@ def check(
     return data
 
 
-def files_of(sets: Iterable[PictureSet]) -> list[Path]:
+def _files_of(sets: Iterable[PictureSet]) -> list[Path]:
     """All files of some sets, each once."""
     return list(dict.fromkeys(path for found in sets for item in found.items for path in item.files))
 

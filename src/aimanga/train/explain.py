@@ -1,7 +1,7 @@
 """Explain a recipe: its values with their descriptions, and what it costs on this machine."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from aimanga.config import Key
 from aimanga.device import device_in_words
 from aimanga.memory import freed_memory_kept
+from aimanga.options import with_options
 from aimanga.train.fabric import make_fabric
 from aimanga.train.learner import Learner
 from aimanga.train.networks import Networks, build
-from aimanga.train.reading import RecipeFile, load_train_recipe
+from aimanga.train.options import TrainOptions
+from aimanga.train.reading import RecipeFile, load_train_recipe, recipe_of
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.schedule import learning_rates
 from aimanga.train.states import bytes_on_disk
@@ -81,16 +83,15 @@ class Explanation:
     cost: Cost
 
 
+@with_options
 def explain_training(
-    recipe: str | Path,
-    *,
-    settings: Sequence[str] = (),
-    data: Sequence[str | Path] = (),
-    device: str = "auto",
+    recipe: str | Path | None = None,
+    output: str | Path | None = None,
+    options: TrainOptions = TrainOptions(),
 ) -> Explanation:
-    """Explain a recipe instead of training; the arguments and errors are those of `train`."""
-    file = load_train_recipe(recipe, settings, data)
-    return Explanation(file.path, file.recipe, tuple(values(file)), measure_cost(file, device))
+    """Explain a recipe instead of training; arguments and errors as for `train`. Nothing is written."""
+    file = load_train_recipe(recipe_of(recipe, output, resume=options.resume), options.set, options.data)
+    return Explanation(file.path, file.recipe, tuple(values(file)), measure_cost(file, options.device))
 
 
 def values(file: RecipeFile) -> Iterator[Value]:

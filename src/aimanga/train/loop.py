@@ -3,7 +3,7 @@
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ from aimanga.config import write_toml
 from aimanga.degrade import load_recipe as load_degradation
 from aimanga.errors import DivergedError, ResourceError, UsageError
 from aimanga.memory import freed_memory_kept
+from aimanga.options import with_options
 from aimanga.problems import Problems
 from aimanga.text import file_size, ordinal
-from aimanga.train.check import DataSet, check, files_of
+from aimanga.train.check import DataSet, check
 from aimanga.train.fabric import make_fabric
 from aimanga.train.grids import write_inputs
 from aimanga.train.interrupts import Stop, stoppable
@@ -28,15 +29,17 @@ from aimanga.train.loader import Batch, Loader, to_tensors
 from aimanga.train.log import Log
 from aimanga.train.meter import Meter
 from aimanga.train.networks import Networks, build
+from aimanga.train.options import TrainOptions
 from aimanga.train.page import write_report
-from aimanga.train.reading import RecipeFile, load_train_recipe
+from aimanga.train.reading import RECIPE, RecipeFile, load_train_recipe, recipe_of
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.resuming import check_folder
-from aimanga.train.run import BEST, RECIPE, Run, TrainWatcher
+from aimanga.train.run import BEST, Run
 from aimanga.train.schedule import learning_rates
 from aimanga.train.sources import find_sets
 from aimanga.train.states import States, bytes_on_disk
 from aimanga.train.validation import Validator
+from aimanga.train.watcher import TrainWatcher
 
 _MOST_DIVERGENCES = 3
 
@@ -66,32 +69,27 @@ class TrainResult:
         return {"diverged": 1, "interrupted": 130, "terminated": 143}.get(self.reason, 0)
 
 
+@with_options
 def train(
-    recipe: str | Path,
-    output: str | Path,
+    recipe: str | Path | None = None,
+    output: str | Path | None = None,
+    options: TrainOptions = TrainOptions(),
     *,
-    settings: Sequence[str] = (),
-    data: Sequence[str | Path] = (),
-    resume: bool = False,
-    device: str = "auto",
-    jobs: int = 1,
     watcher: TrainWatcher | None = None,
 ) -> TrainResult:
-    """Train a network.
+    """Train a network: `train("aimanga", "runs/mine", data=["curated"], set=["train.batch_size=8"])`.
 
     `output` receives the checkpoints (`best.safetensors`, `latest.safetensors`, and the best by each metric), the
     states to resume from, `log.jsonl`, TensorBoard files, validation sheets, and `report.html`. The same recipe and
-    pictures give the same bytes on one machine, however often the training was interrupted.
+    pictures give the same bytes on one machine, however often the training was interrupted. Processes of `torchrun`
+    share the work.
 
     Args:
-        recipe: One of `TRAIN_RECIPES`, or a TOML file.
-        output: The run's folder.
-        settings: Values that replace those of the recipe: `train.lr=2e-4`.
-        data: Sources that replace those of the recipe.
-        resume: Resume from the last state in `output`, or start if there is none.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. Processes of `torchrun` share the work.
-        jobs: Processes that check the pictures; more than one needs a main module that can be imported.
-        watcher: Reports progress.
+        recipe: One of `TRAIN_RECIPES`, or a TOML file; left out, that of the run to resume.
+        output: The run's folder; left out, `runs/` and the recipe's name.
+        options: How; each option can also be given as a keyword. A script that asks for several `jobs` needs the
+            `if __name__ == "__main__":` of Python's multiprocessing.
+        watcher: Callbacks for progress.
 
     Returns:
         How it ended. Ctrl-C and SIGTERM end it after the current iteration; everything is saved.
@@ -101,39 +99,29 @@ def train(
         ResourceError: There is too little disk space.
         KeyboardInterrupt: Ctrl-C was pressed twice; the last state stays.
     """
-    file = load_train_recipe(recipe, settings, data)
-    folder = Path(output)
+    recipe = recipe_of(recipe, output, resume=options.resume)
+    file = load_train_recipe(recipe, options.set, options.data)
+    folder = Path(output or Path("runs") / Path(recipe).stem.removeprefix("train-"))
     with ExitStack() as stack:
-        run = set_up(file, folder, resume=resume, device=device, jobs=jobs, watcher=watcher, stack=stack)
-        return fit(run)
+        return fit(set_up(file, folder, options, watcher or TrainWatcher(), stack))
 
 
-def set_up(
-    file: RecipeFile,
-    folder: Path,
-    *,
-    resume: bool,
-    device: str,
-    jobs: int,
-    watcher: TrainWatcher | None,
-    stack: ExitStack,
-) -> Run:
+def set_up(file: RecipeFile, folder: Path, options: TrainOptions, watcher: TrainWatcher, stack: ExitStack) -> Run:
     """Check everything that can be wrong, load everything, and restore the last state.
 
     Args:
         file: The recipe.
         folder: The run's folder.
-        resume: As in `train`.
-        device: Likewise.
-        jobs: Likewise.
+        options: As in `train`.
         watcher: Likewise.
         stack: Closes the log, the lock and the process group.
 
     Raises:
         UsageError: As in `train`.
+        ResourceError: Likewise.
     """
     recipe = file.recipe
-    fabric, precision, scaler = make_fabric(device, recipe)
+    fabric, precision, scaler = make_fabric(options.device, recipe)
     stack.callback(_destroy_process_group)
     problems = Problems()
     states = States(folder, recipe.saving.keep)
@@ -143,7 +131,7 @@ def set_up(
             f"processes of {recipe.train.accumulate} parts"
         )
     with problems.noting():
-        check_folder(folder, states, recipe, resume=resume)
+        check_folder(folder, states, recipe, resume=options.resume)
     networks = degradation = sets = None
     with problems.noting():
         networks = build(file)
@@ -165,10 +153,8 @@ def set_up(
         _check_disk(folder, networks, recipe, resumed=bool(states.iterations()))
         if not stack.enter_context(locked(folder / ".lock")):
             raise UsageError(f"{folder}: another training is running there")
-        data = check(
-            file, sets, networks.scale, folder / "data.jsonl",
-            jobs=jobs, watcher=watcher.checking(len(files_of(sets))) if watcher else None,
-        )  # fmt: skip
+        known = folder / "data.jsonl"
+        data = check(file, sets, networks.scale, known, jobs=options.jobs or 1, watcher=watcher)
     data = fabric.broadcast(data)
     assert data is not None
     learner = Learner(networks, recipe, fabric, scaler)
@@ -239,8 +225,7 @@ def _iterate(run: Run, stop: Stop, begin: float) -> Reason:
             run.divergence.check(figures[L1])
             run.iteration += 1
             meter.update(figures)
-            if run.watcher is not None:
-                run.watcher.iterated(run.iteration, recipe.train.iterations, figures)
+            run.watcher.on_iteration(run.iteration, recipe.train.iterations, figures)
             if run.iteration % recipe.logging.every == 0 or run.iteration == recipe.train.iterations:
                 run.report("train", **meter.reset(recipe.train.batch_size), lr=rates)
             if recipe.logging.inputs and (run.iteration == 1 or run.iteration % recipe.logging.inputs == 0):

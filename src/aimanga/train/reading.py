@@ -19,6 +19,9 @@ from aimanga.problems import Problems
 from aimanga.train.contradictions import contradictions
 from aimanga.train.recipe import TrainRecipe
 
+RECIPE = "recipe.toml"
+"""The recipe of a run, in its folder."""
+
 TRAIN_RECIPES = ("aimanga", "psnr", "smoke")
 """The recipes that come with the package: `train-NAME.toml`."""
 
@@ -81,6 +84,19 @@ def load_train_recipe(recipe: str | Path, settings: Sequence[str] = (), data: Se
         problems.add(f"{found.where(*key)}: {problem}")
     problems.refuse()
     return replace(found, recipe=_with_absolute_paths(found))
+
+
+def recipe_of(recipe: str | Path | None, output: str | Path | None, *, resume: bool) -> str | Path:
+    """The recipe of a training: the one that is named, or that of the run to resume.
+
+    Raises:
+        UsageError: Neither is named.
+    """
+    if recipe is not None:
+        return recipe
+    if output is None or not resume:
+        raise UsageError("a recipe is needed, or --resume with --output")
+    return Path(output) / RECIPE
 
 
 def without_folders(recipe: TrainRecipe) -> TrainRecipe:

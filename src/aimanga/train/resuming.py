@@ -5,8 +5,8 @@ from pathlib import Path
 
 from aimanga.config import load
 from aimanga.errors import UsageError
+from aimanga.train.reading import RECIPE
 from aimanga.train.recipe import TrainRecipe
-from aimanga.train.run import RECIPE
 from aimanga.train.states import States
 
 # What may change on resuming: it does not change the result of the next iterations.

@@ -1,13 +1,10 @@
 """A run: everything that belongs to a training, and how it is saved and restored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 from lightning_fabric import Fabric
 
-from aimanga.batch import Watcher
 from aimanga.config import to_toml
 from aimanga.device import device_in_words
 from aimanga.errors import DivergedError, UsageError
@@ -23,23 +20,10 @@ from aimanga.train.reading import RecipeFile, without_folders
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.states import State, States, is_finite
 from aimanga.train.validation import HELD_OUT, REAL, History, Validator
+from aimanga.train.watcher import TrainWatcher
 
-RECIPE = "recipe.toml"
 LATEST = "latest.safetensors"
 BEST = "best.safetensors"
-
-
-class TrainWatcher(Protocol):
-    """Reports the progress of a training."""
-
-    def checking(self, files: int) -> Watcher:
-        """Called before so many files are checked; returns a watcher of the check."""
-
-    def iterated(self, iteration: int, iterations: int, figures: Mapping[str, float]) -> None:
-        """Called after each iteration with the figures of `Learner.step`."""
-
-    def happened(self, event: Mapping[str, object]) -> None:
-        """Called after an event was written into the log: see `Log`."""
 
 
 @dataclass
@@ -77,7 +61,7 @@ class Run:
     loader: Loader
     validator: Validator
     states: States
-    watcher: TrainWatcher | None
+    watcher: TrainWatcher
     history: History = field(default_factory=History)
     divergence: DivergenceCheck = field(default_factory=DivergenceCheck)
     log: Log | None = None
@@ -94,9 +78,7 @@ class Run:
     def report(self, event: str, **fields: object) -> None:
         """Write an event into the log, and call the watcher."""
         if self.log is not None:
-            written = self.log.write(event, self.iteration, **fields)
-            if self.watcher is not None:
-                self.watcher.happened(written)
+            self.watcher.on_event(self.log.write(event, self.iteration, **fields))
 
     def report_start(self, *, resumed: bool) -> None:
         """Report what the training is."""
