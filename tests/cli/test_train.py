@@ -45,9 +45,7 @@ def recipe(tmp_path):
 
 
 def test_it_trains_and_says_what_it_made(aimanga_cli, recipe, tmp_path):
-    done = aimanga_cli(
-        "train", recipe, "-o", tmp_path / "run", "--device", "cpu", "--set", "train.lr=1e-3", process=True
-    )
+    done = aimanga_cli("train", recipe, "-o", tmp_path / "run", "--device", "cpu", "--set", "train.lr=1e-3")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"random weights on CPU, \d+ threads, (fp32|bf16); weights: generator [\d,]+", lines[1])

@@ -40,7 +40,10 @@ def test_the_memory_is_that_of_the_weights_and_of_the_way_back():
 
 
 def test_the_disk_is_that_of_the_files(tmp_path):
-    settings = ["train.iterations=3", "saving.every=1", "validation.every=1"]
+    settings = [
+        "train.iterations=3", "saving.every=1", "validation.every=1", "validation.metrics=['psnr']",
+        "validation.crop=64", "logging.tensorboard=false",
+    ]  # fmt: skip
     found = measure_cost(load_train_recipe("smoke", settings), "cpu")
     train("smoke", tmp_path, set=settings, device="cpu")
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))

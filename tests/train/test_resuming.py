@@ -3,9 +3,9 @@ import torch
 
 from aimanga.config import write_toml
 from aimanga.errors import UsageError
+from aimanga.train.reading import RECIPE
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.resuming import check_folder
-from aimanga.train.run import RECIPE
 from aimanga.train.states import State, States
 
 

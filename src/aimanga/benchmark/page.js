@@ -1,10 +1,10 @@
 // Without a prototype: a method may be called `constructor`, and must not have what all objects inherit.
 const page = dataOf("data", (_, value) =>
   value instanceof Object && !Array.isArray(value) ? Object.setPrototypeOf(value, null) : value);
-for (const set of page.sets) {
-  for (const entry of set.cases) if (entry.shown) entry.shown.pictures = new Map(entry.shown.pictures);
-}
 const methods = page.methods.map(([method]) => method);
+for (const { shown: size } of page.sets.flatMap((set) => set.cases)) {
+  if (size) size.pictures = new Map(["LR", ...methods, "HR"].filter((name) => name in size.pictures).map((name) => [name, size.pictures[name]]));
+}
 const colourOf = (method) => `m${methods.indexOf(method) % 8}`;
 const arrowOf = (measure) => (measure.better === "lower" ? "↓" : "↑");
 const titleOf = (measure) => `${measure.title} ${arrowOf(measure)}`;
@@ -78,7 +78,7 @@ function meansTable(set) {
 
 function meanCell(set, method, measure) {
   const mean = set.means[method]?.[measure.name];
-  if (!mean) return { content: ["–"] };
+  if (!mean || mean.value === null) return { content: ["–"] };
   const differs = mean.p !== null && mean.p < 0.05;
   const content = [shown(mean.value, measure.digits)];
   if (differs) content.push(make("span", { class: "star" }, "*"));
@@ -151,7 +151,7 @@ function plot(set, measure) {
     const beyond = { x: width - 4, y: yOf(method) + 4, "text-anchor": "end" };
     if (infinite.has(method)) svg.append(make("text", beyond, `∞: ${infinite.get(method)}`));
     const mean = set.means[method]?.[measure.name];
-    if (!mean || !Number.isFinite(Number(mean.value))) continue;
+    if (!mean || mean.value === null || !Number.isFinite(Number(mean.value))) continue;
     const [y, kind] = [yOf(method), colourOf(method)];
     if (Number.isFinite(mean.low) && Number.isFinite(mean.high)) {
       const ends = { x1: xOf(mean.low), x2: xOf(mean.high), y1: y, y2: y };
