@@ -1,9 +1,10 @@
 import pytest
 import torch
+from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 
 from aimanga.errors import UsageError
 from aimanga.train import fabric
-from aimanga.train.fabric import Autocast, make_fabric, training_precision
+from aimanga.train.fabric import Autocast, make_fabric, training_device, training_precision
 from aimanga.train.recipe import TrainRecipe
 
 CPU, CUDA, MPS = (torch.device(kind) for kind in ("cpu", "cuda", "mps"))
@@ -53,3 +54,21 @@ def test_pictures_come_in_as_they_are():
     assert layer(torch.ones(1, 2)).dtype == torch.float32
     assert seen == [torch.float32, torch.bfloat16]
     assert isinstance(made.strategy.precision, Autocast)
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "expected"),
+    [
+        ("cuda", None, "cuda:0"),
+        ("cuda:1", None, "cuda:1"),
+        ("cuda", 2, "cuda:2"),
+        ("cpu", 1, "cpu"),
+        ("mps", None, "mps"),
+    ],
+)
+def test_a_cuda_device_has_its_index(monkeypatch, name, rank, expected):
+    monkeypatch.setattr(fabric, "choose_device", torch.device)
+    device = training_device(name, rank)
+    assert str(device) == expected
+    if device.type == "cuda":
+        SingleDeviceStrategy(device)

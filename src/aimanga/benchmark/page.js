@@ -331,8 +331,8 @@ function showPictures() {
 
 function panel(name) {
   const { name: of, shown: size, scores, problems } = view.entry;
-  const frame = make("div", { class: "frame", tabindex: "0", role: "group", "aria-label": `${of}, ${name}` }, imageOf(name));
-  frame.style.aspectRatio = `${size.width} / ${size.height}`;
+  const style = { aspectRatio: `${size.width} / ${size.height}` };
+  const frame = make("div", { class: "frame", tabindex: "0", role: "group", "aria-label": `${of}, ${name}`, style }, imageOf(name));
   const head = methods.includes(name) ? methodHead(name) : name === "LR" ? "LR, the input" : "HR, the ground truth";
   const measured = view.set.measures.filter((measure) => scores[name]?.[measure.name] !== undefined);
   const list = measured.map((measure) => {

@@ -252,15 +252,9 @@ function makePager(turn, [previous, next] = ["Previous page", "Next page"]) {
 }
 
 function cardShelf(status, list, size) {
-  return shelf({
-    heading: status === "kept" ? "Kept" : "Rejected",
-    tone: status,
-    list,
-    size,
-    empty: isFiltered() ? "None of these pictures match." : `No picture is ${status}.`,
-    layout: "cards",
-    item: (i) => make("li", {}, card(i, list)),
-  });
+  const heading = status === "kept" ? "Kept" : "Rejected";
+  const empty = isFiltered() ? "None of these pictures match." : `No picture is ${status}.`;
+  return shelf({ heading, tone: status, list, size, empty, layout: "cards", item: (i) => make("li", {}, card(i, list)) });
 }
 
 function sheetShelf(list) {
@@ -269,9 +263,7 @@ function sheetShelf(list) {
     const width = ratio(pictures[i]);
     element.title = spoken(pictures[i]);
     element.querySelector(".frame").style.aspectRatio = width;
-    const entry = make("li", {}, element);
-    entry.style.flex = `${width} 1 ${width * 6.75}rem`;
-    return entry;
+    return make("li", { style: { flex: `${width} 1 ${width * 6.75}rem` } }, element);
   };
   return shelf({ heading: "Contact sheet", list, size: 180, layout: "sheet", item, empty: "No picture matches." });
 }
@@ -348,8 +340,7 @@ function showDetail(i, list) {
   pager.element.append(close);
   const framed = frame(i, true);
   const width = picture.width && picture.height ? picture.width / picture.height : 4 / 3;
-  framed.style.aspectRatio = width;
-  framed.style.maxWidth = `calc(62vh * ${width})`;
+  Object.assign(framed.style, { aspectRatio: width, maxWidth: `calc(62vh * ${width})` });
   const heading = make("h2", { id: "detail-name" }, broken(picture.name));
   const left = make("div", {}, framed, cropsOf(picture), GROUPINGS.map((grouping) => membersOf(i, grouping)));
   const body = make("div", { class: "body" }, left, make("div", {}, verdictOf(picture), measuresOf(picture)));
@@ -402,12 +393,12 @@ function limitWords({ low, high }) {
 function track({ low, high }, column, value) {
   const { position, count } = scales[column];
   const percent = (number) => Math.max(0, Math.min(100, (100 * position(number)) / count));
-  const [passing, point] = [make("span", { class: "passing" }), make("span", { class: "point" })];
   const from = low === null ? 0 : percent(low);
-  passing.style.left = `${from}%`;
-  passing.style.width = `${(high === null ? 100 : percent(high)) - from}%`;
-  point.style.left = `${percent(value)}%`;
-  return make("dd", { class: "track", "aria-hidden": "true" }, make("span", { class: "whole" }), passing, point);
+  const width = `${(high === null ? 100 : percent(high)) - from}%`;
+  return make("dd", { class: "track", "aria-hidden": "true" },
+    make("span", { class: "whole" }),
+    make("span", { class: "passing", style: { left: `${from}%`, width } }),
+    make("span", { class: "point", style: { left: `${percent(value)}%` } }));
 }
 
 function membersOf(i, { key, noun, members }) {
@@ -443,11 +434,8 @@ function showSummary() {
   // Neither 0 nor 100 where there are some of both.
   const edge = keptCount && rejectedCount ? 1 : 0;
   const percent = Math.max(edge, Math.min(100 - edge, Math.round((100 * keptCount) / Math.max(1, pictures.length))));
-  const parts = [["kept", keptCount], ["rejected", rejectedCount]].filter(([, count]) => count).map(([status, count]) => {
-    const part = make("span", { class: status });
-    part.style.flex = `${count} 1 0`;
-    return part;
-  });
+  const parts = [["kept", keptCount], ["rejected", rejectedCount]].filter(([, count]) => count)
+    .map(([status, count]) => make("span", { class: status, style: { flex: `${count} 1 0` } }));
   const crops = pictures.reduce((sum, picture) => sum + picture.crops.length, 0);
   const copies = pictures.filter(({ reasons }) => reasons.includes("duplicate")).length;
   const numbers = [
@@ -481,8 +469,7 @@ const reasons = [...reasonCounts.keys()].sort((a, b) => reasonCounts.get(b) - re
 function reasonPanel() {
   const items = reasons.map((reason) => {
     const count = reasonCounts.get(reason);
-    const bar = make("span", { class: "bar" });
-    bar.style.width = `calc(${count / reasonCounts.get(reasons[0])} * (100% - 1rem))`;
+    const bar = make("span", { class: "bar", style: { width: `calc(${count / reasonCounts.get(reasons[0])} * (100% - 1rem))` } });
     const press = () => change({ reason: wanted.reason === reason ? "" : reason });
     const content = [reasonTitle(reason), make("span", { class: "number soft" }, counted(count)), bar];
     return make("li", {}, button(content, { class: "reason", "data-reason": reason }, press));
@@ -589,10 +576,7 @@ function histogramPanel(column) {
     const range = wanted.ranges.get(column);
     section.classList.toggle("narrowed", Boolean(range));
     clear.hidden = !range;
-    bins.forEach((bin, bar) => {
-      const isIn = Boolean(range) && bar >= range[0] && bar <= range[1];
-      bin.setAttribute("aria-pressed", String(isIn));
-    });
+    bins.forEach((bin, bar) => bin.setAttribute("aria-pressed", String(Boolean(range) && bar >= range[0] && bar <= range[1])));
     if (!section.contains(document.activeElement) && !section.matches(":hover")) rest();
   };
   rest();
@@ -606,9 +590,8 @@ function limitLabel(text, share, lower, count) {
   const room = 0.35;
   let side = lower ? "left" : "right";
   if (count === 1) side = share < room / 2 ? "right" : share > 1 - room / 2 ? "left" : "centred";
-  const label = make("span", { class: `limit number ${side}` }, text);
-  label.style.left = `${100 * (count === 1 ? share : Math.max(room, Math.min(1 - room, share)))}%`;
-  return label;
+  const left = `${100 * (count === 1 ? share : Math.max(room, Math.min(1 - room, share)))}%`;
+  return make("span", { class: `limit number ${side}`, style: { left } }, text);
 }
 
 function optionPanel() {
@@ -623,11 +606,8 @@ function showPanels() {
   const help = "A click on a bar shows only its pictures; with Shift it extends the range.";
   const note = make("p", { class: "small soft" }, help);
   const heading = make("section", { class: "panel" }, make("h2", {}, "Scores"), legend, note);
-  byId("panels").append(
-    reasonPanel(),
-    ...(drawn.length ? [heading, ...drawn.map(histogramPanel)] : []),
-    ...(Object.keys(options).length ? [optionPanel()] : []),
-  );
+  const panels = [reasonPanel(), drawn.length > 0 && heading, ...drawn.map(histogramPanel), Object.keys(options).length > 0 && optionPanel()];
+  byId("panels").append(...panels.filter(Boolean));
   const facets = byId("facets");
   const wide = matchMedia("(min-width: 64rem)");
   const fold = () => (facets.open = wide.matches);
@@ -638,22 +618,15 @@ function showPanels() {
 // ---- toolbar
 
 function choices(label, entries, press) {
-  const buttons = entries.map(([value, text]) => {
-    return button([text, make("span", { class: "number" })], { "data-value": value }, () => press(value));
-  });
+  const number = () => make("span", { class: "number" });
+  const buttons = entries.map(([value, text]) => button([text, number()], { "data-value": value }, () => press(value)));
   return { element: make("div", { class: "choices", role: "group", "aria-label": label }, buttons), buttons };
 }
 
-const statusChoices = choices(
-  "Kept or rejected",
-  [["all", "All"], ["kept", "Kept"], ["rejected", "Rejected"]],
-  (status) => change({ status }),
-);
-const viewChoices = choices(
-  "View",
-  [["beside", "Side by side"], ["sheet", "Contact sheet"], ...GROUPINGS.map(({ view, title }) => [view, title])],
-  (view) => change({ view }),
-);
+const STATUSES = [["all", "All"], ["kept", "Kept"], ["rejected", "Rejected"]];
+const statusChoices = choices("Kept or rejected", STATUSES, (status) => change({ status }));
+const VIEWS = [["beside", "Side by side"], ["sheet", "Contact sheet"], ...GROUPINGS.map(({ view, title }) => [view, title])];
+const viewChoices = choices("View", VIEWS, (view) => change({ view }));
 const search = make("input", {
   type: "search", placeholder: "Search in names", "aria-label": "Search in names", autocomplete: "off", spellcheck: "false",
   input: () => change({ words: search.value }),
@@ -680,19 +653,14 @@ function showToolbar() {
     make("div", { class: "state" }, found, chips)));
 }
 
-function isFiltered() {
-  return Object.values(filters).some((test) => test());
-}
+const isFiltered = () => Object.values(filters).some((test) => test());
 
 function chipsNow() {
   const all = [];
-  const add = (text, attributes, changes) => {
-    const press = () => {
-      change(changes());
-      statusChoices.buttons[0].focus();
-    };
-    all.push(button(text, attributes, press));
-  };
+  const add = (text, attributes, changes) => all.push(button(text, attributes, () => {
+    change(changes());
+    statusChoices.buttons[0].focus();
+  }));
   const chip = (text, changes) => add(text, { class: "chip", "aria-label": `Remove the filter: ${text}` }, changes);
   if (wanted.status !== "all") chip(wanted.status, () => ({ status: "all" }));
   if (wanted.reason) chip(reasonTitle(wanted.reason), () => ({ reason: "" }));

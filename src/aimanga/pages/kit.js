@@ -13,14 +13,16 @@ const rounded = (number) => (Math.abs(number) >= 1000 ? counted(Math.round(numbe
 const SVG = new Set(["svg", "g", "line", "rect", "circle", "path", "polyline", "text"]);
 
 /**
- * Make an element. An attribute that is a function listens to the event of its name. Content is elements, text, and
- * arrays of these. What is null, undefined or false is left out.
+ * Make an element. An attribute that is a function listens to the event of its name; `style` is an object, since the
+ * page's policy forbids the attribute. Content is elements, text, and arrays of these. What is null, undefined or false
+ * is left out.
  */
 function make(tag, attributes = {}, ...content) {
   const element = SVG.has(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   const isGiven = (part) => part !== null && part !== undefined && part !== false;
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
+    else if (name === "style") Object.assign(element.style, value);
     else if (isGiven(value)) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...content.flat(Infinity).filter(isGiven));
