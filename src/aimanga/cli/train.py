@@ -12,9 +12,10 @@ import typer
 from aimanga.batch import Job, ProgressDisplay
 from aimanga.cli.console import say
 from aimanga.cli.options import with_options
-from aimanga.errors import UsageError
 from aimanga.text import counted, duration, file_size
 from aimanga.train.options import TrainOptions
+from aimanga.train.verbs import explain_training
+from aimanga.train.verbs import train as run_training
 from aimanga.train.watcher import TrainWatcher
 
 if TYPE_CHECKING:
@@ -49,18 +50,13 @@ def train(
     """
     from rich.console import Console
 
-    try:
-        from aimanga.train import explain_training
-        from aimanga.train import train as run
-    except ModuleNotFoundError as error:
-        raise UsageError(f"training needs {error.name}: pip install 'aimanga[train]'") from error
     # Only the first process of torchrun prints.
     console = Console(quiet=os.environ.get("RANK", "0") != "0")
     if explain:
         _print_explanation(console, explain_training(recipe, output, options))
         return
     with _Display(console) as display:
-        result = run(recipe, output, options, jobs=options.jobs or os.cpu_count() or 1, watcher=display)
+        result = run_training(recipe, output, options, jobs=options.jobs or os.cpu_count() or 1, watcher=display)
     say(console, f"{result.reason} at iteration {result.iteration}")
     if result.reason in ("interrupted", "terminated", "out of time"):
         say(console, f"everything is saved; resume with: aimanga train -o {result.folder} --resume")

@@ -12,12 +12,10 @@ from torch import Tensor, nn
 from aimanga.config import Key
 from aimanga.device import device_in_words
 from aimanga.memory import freed_memory_kept
-from aimanga.options import with_options
 from aimanga.train.fabric import make_fabric
 from aimanga.train.learner import Learner
 from aimanga.train.networks import Networks, build
-from aimanga.train.options import TrainOptions
-from aimanga.train.reading import RecipeFile, load_train_recipe, recipe_of
+from aimanga.train.reading import RecipeFile
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.schedule import learning_rates
 from aimanga.train.states import bytes_on_disk
@@ -83,15 +81,9 @@ class Explanation:
     cost: Cost
 
 
-@with_options
-def explain_training(
-    recipe: str | Path | None = None,
-    output: str | Path | None = None,
-    options: TrainOptions = TrainOptions(),
-) -> Explanation:
-    """Explain a recipe instead of training; arguments and errors as for `train`. Nothing is written."""
-    file = load_train_recipe(recipe_of(recipe, output, resume=options.resume), options.set, options.data)
-    return Explanation(file.path, file.recipe, tuple(values(file)), measure_cost(file, options.device))
+def explain(file: RecipeFile, device: str = "auto") -> Explanation:
+    """Explain a recipe: its values, and its cost on this machine; errors as for `measure_cost`."""
+    return Explanation(file.path, file.recipe, tuple(values(file)), measure_cost(file, device))
 
 
 def values(file: RecipeFile) -> Iterator[Value]:

@@ -17,7 +17,6 @@ from aimanga.config import write_toml
 from aimanga.degrade import load_recipe as load_degradation
 from aimanga.errors import DivergedError, ResourceError, UsageError
 from aimanga.memory import freed_memory_kept
-from aimanga.options import with_options
 from aimanga.problems import Problems
 from aimanga.text import file_size, ordinal
 from aimanga.train.check import DataSet, check
@@ -31,7 +30,7 @@ from aimanga.train.meter import Meter
 from aimanga.train.networks import Networks, build
 from aimanga.train.options import TrainOptions
 from aimanga.train.page import write_report
-from aimanga.train.reading import RECIPE, RecipeFile, load_train_recipe, recipe_of
+from aimanga.train.reading import RECIPE, RecipeFile
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.resuming import check_folder
 from aimanga.train.run import BEST, Run
@@ -67,43 +66,6 @@ class TrainResult:
     def exit_code(self) -> int:
         """Exit code of the command line: 0, 1 after divergence, 130 after Ctrl-C, 143 after SIGTERM."""
         return {"diverged": 1, "interrupted": 130, "terminated": 143}.get(self.reason, 0)
-
-
-@with_options
-def train(
-    recipe: str | Path | None = None,
-    output: str | Path | None = None,
-    options: TrainOptions = TrainOptions(),
-    *,
-    watcher: TrainWatcher | None = None,
-) -> TrainResult:
-    """Train a network: `train("aimanga", "runs/mine", data=["curated"], set=["train.batch_size=8"])`.
-
-    `output` receives the checkpoints (`best.safetensors`, `latest.safetensors`, and the best by each metric), the
-    states to resume from, `log.jsonl`, TensorBoard files, validation sheets, and `report.html`. The same recipe and
-    pictures give the same bytes on one machine, however often the training was interrupted. Processes of `torchrun`
-    share the work.
-
-    Args:
-        recipe: One of `TRAIN_RECIPES`, or a TOML file; left out, that of the run to resume.
-        output: The run's folder; left out, `runs/` and the recipe's name.
-        options: How; each option can also be given as a keyword. A script that asks for several `jobs` needs the
-            `if __name__ == "__main__":` of Python's multiprocessing.
-        watcher: Callbacks for progress.
-
-    Returns:
-        How it ended. Ctrl-C and SIGTERM end it after the current iteration; everything is saved.
-
-    Raises:
-        UsageError: The recipe, the data or the folder cannot be used; the message names everything that is wrong.
-        ResourceError: There is too little disk space.
-        KeyboardInterrupt: Ctrl-C was pressed twice; the last state stays.
-    """
-    recipe = recipe_of(recipe, output, resume=options.resume)
-    file = load_train_recipe(recipe, options.set, options.data)
-    folder = Path(output or Path("runs") / Path(recipe).stem.removeprefix("train-"))
-    with ExitStack() as stack:
-        return fit(set_up(file, folder, options, watcher or TrainWatcher(), stack))
 
 
 def set_up(file: RecipeFile, folder: Path, options: TrainOptions, watcher: TrainWatcher, stack: ExitStack) -> Run:
