@@ -64,7 +64,7 @@ def same(a, b):
 
 @pytest.mark.parametrize("kind", [UNetDiscriminator, UNetDiscriminatorSN])
 def test_the_gradients_are_those_of_separate_passes(kind):
-    """The usual way: the discriminator frozen for the generator's step, then fed with cut-off pictures."""
+    """The usual way: the discriminator frozen for the generator's step, then run again on detached outputs."""
     made = networks(kind, vgg=True)
     generator, discriminator, vgg = map(copy.deepcopy, (made.generator, made.discriminator, made.vgg))
     discriminator.eval()
