@@ -181,7 +181,7 @@ def _make_at_once(method: Program, method_key: str, cases: Mapping[str, Case], s
     A killed run leaves its folder: what is whole there is taken over, and the program gets the rest.
     """
     inputs, outputs = places.work / method_key[:16] / "in", places.work / method_key[:16] / "out"
-    before, _ = _whole_results(cases, outputs, scale)
+    before, _ = _whole_results(cases, outputs, scale, method.name)
     rest = {name: case for name, case in cases.items() if name not in before}
     if not rest:
         return _Batch(before, {}, None, {}, None)
@@ -205,7 +205,7 @@ def _make_at_once(method: Program, method_key: str, cases: Mapping[str, Case], s
         except ProgramError as problem:
             error = str(problem)
     seconds = time.perf_counter() - begin
-    files, problems = _whole_results(cases, outputs, scale)
+    files, problems = _whole_results(cases, outputs, scale, method.name)
     missing = f"{method.command[0]} ended well, and has written no result for it (see {log})"
     problems |= {name: missing for name in rest if name not in files and name not in problems}
     megapixels = {name: _megapixels(files[name]) for name in rest if name in files}
@@ -215,10 +215,12 @@ def _make_at_once(method: Program, method_key: str, cases: Mapping[str, Case], s
     )
 
 
-def _whole_results(cases: Mapping[str, Case], folder: Path, scale: int) -> tuple[dict[str, Path], dict[str, str]]:
+def _whole_results(
+    cases: Mapping[str, Case], folder: Path, scale: int, method: str
+) -> tuple[dict[str, Path], dict[str, str]]:
     """Results that can be taken, and what is wrong with others."""
     files, problems = {}, {}
-    for name, made in match_results(tuple(cases.values()), folder).items():
+    for name, made in match_results(tuple(cases.values()), folder, scale, method).items():
         try:
             check_result(made, cases[name].low, scale)
         except (AimangaError, OSError) as error:

@@ -97,7 +97,7 @@ def plan_benchmark(recipe: BenchmarkRecipe, output: Path, *, device: str = "auto
             problems += [
                 problem
                 for method in recipe.methods
-                if isinstance(method, MadeElsewhere) and (problem := _lacking(method, entry.name, source))
+                if isinstance(method, MadeElsewhere) and (problem := _lacking(method, entry.name, source, scale))
             ]
     problems += _figure_problems(recipe, sets)
     if problems:
@@ -159,12 +159,12 @@ def _size_problems(source: PictureCases, scale: int) -> list[str]:
     return _first(problems)
 
 
-def _lacking(method: MadeElsewhere, set_name: str, source: PictureCases) -> str | None:
+def _lacking(method: MadeElsewhere, set_name: str, source: PictureCases, scale: int) -> str | None:
     folder = elsewhere(method, set_name)
     if not folder.is_dir():
         return f"{method.name}: there is no folder {folder}"
     try:
-        found = match_results(source.cases, folder)
+        found = match_results(source.cases, folder, scale, method.name)
     except UsageError as error:
         return f"{method.name}: {error}"
     missing = [case.name for case in source.cases if case.name not in found]

@@ -108,7 +108,7 @@ def _made(
     try:
         if isinstance(method, MadeElsewhere):
             folder = elsewhere(method, set_name)
-            files = match_results(source.cases, folder)
+            files = match_results(source.cases, folder, scale, method.name)
             return Made(files, {name: f"{folder} has no result of it" for name in cases if name not in files}, {})
         places = Places(
             output / "results" / method.name / set_name,

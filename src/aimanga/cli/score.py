@@ -47,6 +47,9 @@ def score(
         bool,
         typer.Option("--first-page", help="Of an animation take the first picture, instead of refusing it."),
     ] = False,
+    scale: Annotated[
+        int, typer.Option(help="Scale in the names of pictures: with 4 the reference of babyx4.png is baby.png.")
+    ] = 4,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
     report: Annotated[
         Path | None, typer.Option(help="Append one line of JSON a picture to this file.", show_default=False)
@@ -66,7 +69,7 @@ def score(
     if not console.is_terminal:  # a program reads it, which wants its lines whole
         console = Console(width=_WIDTH)
     names = metric_names(metrics, with_reference=reference is not None)
-    options = ScoreOptions(names, reference, device, max_pixels, first_page)
+    options = ScoreOptions(names, reference, device, max_pixels, first_page, scale)
     plan = plan_scores(inputs, options, output=output, recursive=recursive)
     with ProgressDisplay(console, {}, len(plan.sources), lines={"failed"}) as display:
         result = run_scores(plan, jobs=jobs, report=report, watcher=display)

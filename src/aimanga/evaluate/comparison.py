@@ -11,11 +11,11 @@ from aimanga.atomic import replacing
 from aimanga.batch import Watcher
 from aimanga.errors import UsageError
 from aimanga.evaluate.columns import Column, latex_table, markdown_table
-from aimanga.evaluate.references import key_of
 from aimanga.evaluate.score import ScoreOptions, ScorePlan, ScoreReport, plan_scores, run_scores
 from aimanga.evaluate.tables import as_json, summary
 from aimanga.images import MAX_PIXELS
 from aimanga.metrics import Metric, available_metrics
+from aimanga.pairing import Name, lr_name, pair
 from aimanga.version import __version__
 
 TABLES = ("table.md", "table.tex", "scores.csv", "scores.json")
@@ -129,7 +129,7 @@ def plan_evaluation(
             problems.append(f"{name}: {error}")
     if not results:
         problems.append("no results to evaluate")
-    keys = {name: {_key(path, planned) for path in planned.sources} for name, planned in methods.items()}
+    keys = _keys(methods, options.scale)
     every = set().union(*keys.values())
     for name, found in keys.items():
         lacking = sorted(every - found)
@@ -157,10 +157,18 @@ def run_evaluation(planned: EvaluationPlan, *, jobs: int = 1, watcher: Watcher |
     return found
 
 
-def _key(path: Path, planned: ScorePlan) -> str:
-    """By what pictures of several methods are told to be of one: the true one, else their names."""
-    reference = planned.references.get(path)
-    return key_of(path) if reference is None else reference.name
+def _keys(methods: Mapping[str, ScorePlan], scale: int) -> dict[str, set[str]]:
+    """Names that pictures of several methods share: those of their references, else of the first method's pictures."""
+    if any(planned.references for planned in methods.values()):
+        return {name: {path.name for path in planned.references.values()} for name, planned in methods.items()}
+    first: dict[Path, Name] = {}
+    keys = {}
+    for method, planned in methods.items():
+        names = {path: lr_name(path, scale, method=method) for path in planned.sources}
+        first = first or names
+        pairs = pair(names, first)
+        keys[method] = {path.name for path in pairs.found.values()} | {path.name for path in pairs.missing}
+    return keys
 
 
 def _markdown(found: Comparison) -> str:

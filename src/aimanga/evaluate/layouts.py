@@ -23,14 +23,16 @@ from pathlib import Path
 from aimanga.batch import find
 from aimanga.errors import UsageError
 from aimanga.images import READABLE_SUFFIXES
+from aimanga.pairing import hr_name, lr_name, pair
+from aimanga.problems import Problems
 
 MANIFEST = "manifest.json"
 
-_REALSR = re.compile(r"(?P<name>.+)_(?P<kind>HR|LR(?P<scale>\d))", re.IGNORECASE)
-_SCALED = re.compile(r"(?P<name>.+?)[-_.]?x(?P<scale>\d)", re.IGNORECASE)
+# By these layouts are recognized; which files belong together, `aimanga.pairing` knows.
+_REALSR = re.compile(r".+_(?:HR|LR(\d))", re.IGNORECASE)
+_SCALED = re.compile(r".+x(\d)", re.IGNORECASE)
 _HIGH = re.compile(r"(.*[-_ ])?(hr|gt|high|original)([-_ ].*)?", re.IGNORECASE)
 _LOW = re.compile(r"(.*[-_ ])?(lr|low)([-_ ]?(x?\d|bicubic).*)?", re.IGNORECASE)
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def read_test_set(folder: str | Path, *, scale: int = 4) -> PictureCases:
     if (folder / MANIFEST).is_file():
         return _built(folder)
     files = find([folder], suffixes=READABLE_SUFFIXES, recursive=True)
-    for reader in (_realsr, _div2k, _pairs):
+    for reader in (_div2k, _pairs, _realsr):
         found = reader(folder, files, scale)
         if found is not None:
             return _named_apart(found)
@@ -108,31 +110,23 @@ def _built(folder: Path) -> PictureCases:
 
 def _realsr(folder: Path, files: Sequence[Path], scale: int) -> PictureCases | None:
     """RealSR: files of one name that end in _HR and _LR2, _LR3, _LR4."""
-    high: dict[tuple[Path, str], Path] = {}
-    low: dict[tuple[Path, str], Path] = {}
-    scales = set()
-    for path in files:
-        match = _REALSR.fullmatch(path.stem)
-        if match is None:
-            return None
-        key = path.parent, match["name"]
-        if match["scale"] is None:
-            high[key] = path
-        else:
-            scales.add(int(match["scale"]))
-            if int(match["scale"]) == scale:
-                low[key] = path
+    kinds = {path: _REALSR.fullmatch(path.stem) for path in files}
+    if not all(kinds.values()):
+        return None
+    marks = {path: match[1] for path, match in kinds.items() if match is not None}
+    low = [path for path, mark in marks.items() if mark == str(scale)]
     if not low:
-        raise UsageError(f"{folder}: this is RealSR's layout, of scale {_listed(scales)}; _LR{scale} was expected")
-    alone = sorted(f"{key[1]}_LR{scale} has no {key[1]}_HR" for key in low.keys() - high.keys())
-    _complain(folder, "realsr", alone)
-    parts = {part for key in low for part in key[0].relative_to(folder).parts}
-    cameras = sorted(part for part in parts if part.lower() in {"canon", "nikon"})
-    cases = [
-        Case(name, path, high[parent, name], next((camera for camera in cameras if camera in parent.parts), None))
-        for (parent, name), path in low.items()
-    ]
-    return PictureCases(folder, "realsr", scale, tuple(cases))
+        scales = _listed({mark for mark in marks.values() if mark})
+        raise UsageError(f"{folder}: this is RealSR's layout, of scale {scales}; _LR{scale} was expected")
+    cases = _paired(
+        folder, "realsr", low, folder, [path for path, mark in marks.items() if mark is None], folder, scale
+    )
+    cases = tuple(replace(case, category=_camera(case.low.relative_to(folder))) for case in cases)
+    return PictureCases(folder, "realsr", scale, cases)
+
+
+def _camera(path: Path) -> str | None:
+    return next((part for part in path.parts if part.lower() in ("canon", "nikon")), None)
 
 
 def _div2k(folder: Path, files: Sequence[Path], scale: int) -> PictureCases | None:
@@ -141,28 +135,29 @@ def _div2k(folder: Path, files: Sequence[Path], scale: int) -> PictureCases | No
         "DIV2K" in part.upper() for path in files for part in (folder.name, *path.relative_to(folder).parts[:-1])
     ):
         return None
-    low: dict[str, Path] = {}
-    high: dict[str, Path] = {}
+    low: list[Path] = []
+    high: list[Path] = []
     scales = set()
     for path in files:
         parts = path.relative_to(folder).parts[:-1]
         match = _SCALED.fullmatch(path.stem)
         if match is not None and any("LR" in part for part in (folder.name, *parts)):
-            scales.add(int(match["scale"]))
-            if int(match["scale"]) == scale:
-                low[match["name"]] = path
+            scales.add(match[1])
+            if match[1] == str(scale):
+                low.append(path)
         elif any("HR" in part for part in parts):
-            high[path.stem] = path
+            high.append(path)
         else:
             return None
     if not scales:
         return None
     if not low:
         raise UsageError(f"{folder}: this is DIV2K's layout, of scale {_listed(scales)}; NAMEx{scale} was expected")
-    if high:
-        _complain(folder, "div2k", sorted(f"{name}x{scale} has no {name}" for name in low.keys() - high.keys()))
-    cases = tuple(Case(name, path, high.get(name), None) for name, path in low.items())
-    return PictureCases(folder, "div2k", scale if high else None, cases)
+    if not high:
+        return PictureCases(
+            folder, "div2k", None, tuple(Case(lr_name(path, scale).shortest, path, None, None) for path in low)
+        )
+    return PictureCases(folder, "div2k", scale, _paired(folder, "div2k", low, None, high, None, scale))
 
 
 def _pairs(folder: Path, files: Sequence[Path], scale: int) -> PictureCases | None:
@@ -177,26 +172,41 @@ def _pairs(folder: Path, files: Sequence[Path], scale: int) -> PictureCases | No
     if len(high) != 1 or len(low) != 1:
         names = _listed(path.name for path in folders)
         raise UsageError(f"{folder}: one folder HR and one folder LR, or LRx{scale}, were expected; there are {names}")
-    known = {_stem(path, high[0]): path for path in files if path.is_relative_to(high[0])}
-    mine = [path for path in files if path.is_relative_to(low[0])]
-    _complain(
-        folder, "pairs", [f"{path} has no partner in {high[0]}" for path in mine if _stem(path, low[0]) not in known]
-    )
+    mine, theirs = ([path for path in files if path.is_relative_to(top)] for top in (low[0], high[0]))
     if not mine:
         raise UsageError(f"{low[0]}: no pictures found")
-    cases = []
-    for path in mine:
-        stem = _stem(path, low[0])
-        category = stem.rpartition("/")[0] or None
-        cases.append(Case(stem.rpartition("/")[2], path, known[stem], category))
-    return PictureCases(folder, "pairs", scale, tuple(cases))
+    cases = _paired(folder, "pairs", mine, low[0], theirs, high[0], scale)
+    cases = tuple(replace(case, category=_category(case.low, low[0])) for case in cases)
+    return PictureCases(folder, "pairs", scale, cases)
 
 
-def _stem(path: Path, folder: Path) -> str:
-    """A path within a folder, less its suffix and a scale at its end."""
-    stem = path.relative_to(folder).with_suffix("").as_posix()
-    match = _SCALED.fullmatch(stem)
-    return stem if match is None else match["name"]
+def _category(path: Path, folder: Path) -> str | None:
+    return None if path.parent == folder else path.parent.relative_to(folder).as_posix()
+
+
+def _paired(
+    folder: Path,
+    layout: str,
+    low: Sequence[Path],
+    low_folder: Path | None,
+    high: Sequence[Path],
+    high_folder: Path | None,
+    scale: int,
+) -> tuple[Case, ...]:
+    """LR pictures with their HR pictures; all of them have one.
+
+    Raises:
+        UsageError: One has none, or several.
+    """
+    pairs = pair(
+        {path: lr_name(path, scale, folder=low_folder) for path in low},
+        {path: hr_name(path, high_folder) for path in high},
+    )
+    problems = Problems(most=5)
+    problems.add(*(f"{path} has no partner in {high_folder or folder}" for path in pairs.missing))
+    problems.add(*dict.fromkeys(pairs.unclear.values()))
+    problems.refuse(f"{folder}: the layout {layout} is not complete")
+    return tuple(Case(hr_name(true).shortest, path, true, None) for path, true in pairs.found.items())
 
 
 def _named_apart(found: PictureCases) -> PictureCases:
@@ -207,12 +217,6 @@ def _named_apart(found: PictureCases) -> PictureCases:
         place = case.low.relative_to(found.folder).with_suffix("").as_posix().replace("/", "_")
         cases.append(case if counts[case.name] == 1 else replace(case, name=place))
     return replace(found, cases=tuple(sorted(cases, key=attrgetter("name"))))
-
-
-def _complain(folder: Path, layout: str, problems: Sequence[str]) -> None:
-    if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise UsageError(f"{folder}: the layout {layout} is not complete: {'; '.join(problems[:_SHOWN])}{more}")
 
 
 def _listed(things: Iterable[object]) -> str:

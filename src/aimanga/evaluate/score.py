@@ -29,6 +29,7 @@ class ScoreOptions:
     device: str = "auto"
     max_pixels: int = MAX_PIXELS
     first_page: bool = False
+    scale: int = 4
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def score_files(
     device: str = "auto",
     max_pixels: int = MAX_PIXELS,
     first_page: bool = False,
+    scale: int = 4,
     jobs: int = 1,
     report: str | Path | None = None,
     watcher: Watcher | None = None,
@@ -137,6 +139,7 @@ def score_files(
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         max_pixels: Refuse larger pictures.
         first_page: Take the first page of animations and files of several pages, instead of refusing them.
+        scale: The scale that pictures may have in their names: with 4 the reference of `babyx4.png` is `baby.png`.
         jobs: Number of processes. A script that asks for more than one needs the usual
             `if __name__ == "__main__":`, since each process imports it.
         report: A file to which one line of JSON is appended for each picture as it ends.
@@ -154,7 +157,7 @@ def score_files(
     reference = None if reference is None else Path(reference)
     if metrics is None:
         metrics = available_metrics(with_reference=reference is not None)
-    options = ScoreOptions(tuple(metrics), reference, device, max_pixels, first_page)
+    options = ScoreOptions(tuple(metrics), reference, device, max_pixels, first_page, scale)
     planned = plan_scores(
         [Path(path) for path in given], options, output=None if output is None else Path(output), recursive=recursive
     )
@@ -178,7 +181,7 @@ def plan_scores(
     if options.reference is not None and not comparing:
         raise UsageError(f"--reference {options.reference}: none of the metrics compares with references")
     sources = find(inputs, suffixes=READABLE_SUFFIXES, recursive=recursive)
-    references = find_references(sources, options.reference) if comparing and options.reference else {}
+    references = find_references(sources, options.reference, options.scale) if comparing and options.reference else {}
     return ScorePlan(sources, references, metrics, missing, output, options)
 
 
