@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aimanga.benchmark.making import Cost
-from aimanga.benchmark.results import MethodResult, SetResult
-from aimanga.evaluate import Case, PictureCases, PictureScores
+from aimanga.benchmark.results import Cost, MethodResult, SetResult
+from aimanga.evaluate import PictureScores
 from aimanga.metrics import find_metric
 
 
@@ -25,10 +24,16 @@ def a_set(scores, *, metrics=("psnr", "niqe"), missing=(), costs=None, problems=
         files = {name: picture.file for name, picture in made.items()}
         failed = {name: "it failed" for name in names if name not in made}
         methods[method] = MethodResult(files, failed, (costs or {}).get(method, {}), made)
-    source = PictureCases(Path("set"), "pictures", None, tuple(Case(name, Path(name), None, None) for name in names))
     found = tuple(find_metric(name) for name in metrics)
     return SetResult(
-        "Set", source, found, {name: f"{name}: no weights" for name in missing}, next(iter(scores)), methods
+        "Set",
+        dict.fromkeys(names),
+        False,
+        {},
+        found,
+        {name: f"{name}: no weights" for name in missing},
+        next(iter(scores)),
+        methods,
     )
 
 
@@ -44,12 +49,12 @@ def test_a_method_that_has_made_nothing_does_not_take_the_others_with_it():
     found = a_set({"a": {"psnr": [20.0, 30.0]}, "b": {"psnr": [None, None]}}, metrics=("psnr",))
     assert found.mean("a", "psnr") == 25
     assert found.mean("b", "psnr") is None
-    assert [column.shown("b") for column in found.columns()] == [None]
+    assert [column.text("b") for column in found.columns] == [None]
 
 
 def test_directions_and_best():
     found = a_set({"a": {"psnr": [20.0, 22.0], "niqe": [5.0, 5.0]}, "b": {"psnr": [25.0, 25.0], "niqe": [6.0, 6.0]}})
-    psnr, niqe = found.columns()
+    psnr, niqe = found.columns
     assert psnr.head == "PSNR ↑"
     assert psnr.best() == ("b",)
     assert niqe.head == "NIQE ↓"
@@ -79,7 +84,7 @@ def test_differences_are_told_from_chance_by_the_signed_rank_test_with_holms_cor
     # Of two probabilities the smaller one counts twice, the larger one is at least that.
     assert found.significance["better", "psnr"] == pytest.approx(2 * single["better"])
     assert found.significance["other", "psnr"] == pytest.approx(max(2 * single["better"], single["other"]))
-    assert found.columns()[0].marks == {"better": "*"}
+    assert {name: found.columns[0].mark(name) for name in found.methods} == {"base": "", "better": "*", "other": ""}
 
 
 @pytest.mark.parametrize("scores", [[1.0] * 5, [math.inf] * 8])
@@ -97,14 +102,20 @@ def test_costs_are_columns_where_there_are_some():
     costs = {"a": {"p0": Cost(2.0, 1.0, 2**30), "p1": Cost(4.0, 2.0, 2**29), "p2": Cost(None, 5.0, None)}}
     scores = {"a": {"psnr": [1.0, 2.0, 3.0]}, "b": {"psnr": [1.0, 2.0, 3.0]}}
     found = a_set(scores, metrics=("psnr",), costs=costs)
-    columns = {column.title: column for column in found.columns()}
-    assert columns["s/MP"].values == {"a": 2.0}
-    assert columns["MiB"].shown("a") == "1024"
-    assert columns["MiB"].shown("b") is None
-    assert [column.title for column in a_set(scores, metrics=("psnr",)).columns()] == ["PSNR"]
+    columns = {column.title: column for column in found.columns}
+    assert columns["s/MP"].means["a"].value == 2.0
+    assert columns["MiB"].text("a") == "1024"
+    assert columns["MiB"].text("b") is None
+    assert [column.title for column in a_set(scores, metrics=("psnr",)).columns] == ["PSNR"]
 
 
 def test_metrics_without_weights_are_named_and_have_no_column():
     found = a_set({"a": {"psnr": [1.0]}}, metrics=("psnr", "musiq"), missing=("musiq",))
-    assert [column.title for column in found.columns()] == ["PSNR"]
+    assert [column.title for column in found.columns] == ["PSNR"]
     assert found.failures == ["Set: musiq: no weights"]
+
+
+def test_a_score_that_is_no_number_is_missing():
+    found = a_set({"a": {"psnr": [1.0, math.nan, 3.0]}, "b": {"psnr": [math.inf, 2.0, 2.0]}}, metrics=("psnr",))
+    assert found.values("a", "psnr") == {"p0": 1.0, "p2": 3.0}
+    assert found.mean("b", "psnr") == math.inf

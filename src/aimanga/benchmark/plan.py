@@ -6,14 +6,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from aimanga.benchmark.matching import match_results
-from aimanga.benchmark.methods import problem_of
-from aimanga.benchmark.recipe import AnyMethod, AnySet, BenchmarkRecipe, BuiltSet, FolderSet, MadeElsewhere
+from aimanga.benchmark.methods import check_method
+from aimanga.benchmark.recipe import AnySet, BenchmarkRecipe, BuiltSet, Figure, FolderSet, ResultFolder
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate import BuildPlan, PictureCases, plan_test_set, read_test_set
 from aimanga.images import PictureFile
 from aimanga.metrics import available_metrics, find_metric, missing_weights
-
-_SHOWN = 5
+from aimanga.problems import Problems
+from aimanga.text import listed
 
 
 @dataclass(frozen=True)
@@ -82,36 +82,36 @@ def plan_benchmark(recipe: BenchmarkRecipe, output: Path, *, device: str = "auto
     Raises:
         UsageError: Something cannot be done; the message names all of it.
     """
-    problems = [problem for method in recipe.methods if (problem := _method_problem(method))]
+    problems = Problems()
+    for method in recipe.methods:
+        if not isinstance(method, ResultFolder):
+            with problems.noting(method.name):
+                check_method(method)
     sets: dict[str, PlannedSet] = {}
     for entry in recipe.sets:
-        try:
+        with problems.noting(entry.name):
             source, scale = _source_of(entry, output)
             metrics = _metrics_of(recipe, has_references=_has_references(source))
-            sets[entry.name] = PlannedSet(entry, source, scale, metrics)
-        except AimangaError as error:
-            problems.append(f"{entry.name}: {error}")
-            continue
-        if isinstance(source, PictureCases):
-            problems += [f"{entry.name}: {problem}" for problem in _size_problems(source, scale)]
-            problems += [
-                problem
-                for method in recipe.methods
-                if isinstance(method, MadeElsewhere) and (problem := _lacking(method, entry.name, source, scale))
-            ]
-    problems += _figure_problems(recipe, sets)
-    if problems:
-        raise UsageError("; ".join(problems))
+            planned = sets[entry.name] = PlannedSet(entry, source, scale, metrics)
+            if isinstance(source, PictureCases):
+                _check_sizes(source, scale)
+        for method in recipe.methods:
+            if isinstance(method, ResultFolder) and entry.name in sets and isinstance(source, PictureCases):
+                with problems.noting(method.name):
+                    _check_results(method, entry.name, source, planned.scale)
+    for figure in recipe.figures:
+        if figure.set in sets:
+            with problems.noting("figures"):
+                _check_figure(figure, sets[figure.set])
+    if recipe.figures and find_spec("matplotlib") is None:
+        problems.add("figures need matplotlib: pip install 'aimanga[figures]'")
+    problems.refuse()
     return BenchmarkPlan(recipe, sets, recipe.baseline or recipe.methods[0].name, output, device, command)
 
 
-def elsewhere(method: MadeElsewhere, set_name: str) -> Path:
-    """The folder of results that were made elsewhere."""
+def result_folder(method: ResultFolder, set_name: str) -> Path:
+    """The folder of a method's results on a set."""
     return Path(method.results.replace("{set}", set_name)).expanduser()
-
-
-def _method_problem(method: AnyMethod) -> str | None:
-    return None if isinstance(method, MadeElsewhere) else problem_of(method)
 
 
 def _source_of(entry: AnySet, output: Path) -> tuple[PictureCases | BuildPlan, int]:
@@ -142,58 +142,44 @@ def _metrics_of(recipe: BenchmarkRecipe, *, has_references: bool) -> tuple[str, 
     return tuple(metric.name for metric in able)
 
 
-def _size_problems(source: PictureCases, scale: int) -> list[str]:
-    problems = []
+def _check_sizes(source: PictureCases, scale: int) -> None:
+    problems = Problems(most=5)
     for case in source.cases:
-        try:
+        with problems.noting(kinds=(AimangaError, OSError)):
             low = PictureFile(case.low).header
             high = None if case.high is None else PictureFile(case.high).header
-        except (AimangaError, OSError) as error:
-            problems.append(str(error))
-            continue
-        if high is not None and (high.width, high.height) != (low.width * scale, low.height * scale):
-            problems.append(
-                f"{case.high}: {low.width * scale} x {low.height * scale} was expected, {scale} times {case.low.name}, "
-                f"and it is {high.width} x {high.height}"
-            )
-    return _first(problems)
+            if high is not None and (high.width, high.height) != (low.width * scale, low.height * scale):
+                problems.add(
+                    f"{case.high}: {high.width} x {high.height}, but {scale} times {case.low.name} is "
+                    f"{low.width * scale} x {low.height * scale}"
+                )
+    problems.refuse()
 
 
-def _lacking(method: MadeElsewhere, set_name: str, source: PictureCases, scale: int) -> str | None:
-    folder = elsewhere(method, set_name)
+def _check_results(method: ResultFolder, set_name: str, source: PictureCases, scale: int) -> None:
+    folder = result_folder(method, set_name)
     if not folder.is_dir():
-        return f"{method.name}: there is no folder {folder}"
-    try:
-        found = match_results(source.cases, folder, scale, method.name)
-    except UsageError as error:
-        return f"{method.name}: {error}"
+        raise UsageError(f"there is no folder {folder}")
+    found = match_results(source.cases, folder, scale, method.name)
     missing = [case.name for case in source.cases if case.name not in found]
-    return f"{method.name}: {folder} has no result of {', '.join(_first(missing))}" if missing else None
+    if missing:
+        raise UsageError(f"{folder} has no result of {listed(missing)}")
 
 
-def _figure_problems(recipe: BenchmarkRecipe, sets: Mapping[str, PlannedSet]) -> list[str]:
-    problems = []
-    for figure in recipe.figures:
-        planned = sets.get(figure.set)
-        if planned is None:
-            continue  # what is wrong with the set is said already
-        if figure.picture not in _names(planned.source):
-            problems.append(f"figures: {figure.set} has no picture {figure.picture}")
-        elif figure.box is not None and isinstance(planned.source, PictureCases):
-            low = next(case.low for case in planned.source.cases if case.name == figure.picture)
-            header = PictureFile(low).header
-            width, height = header.width * planned.scale, header.height * planned.scale
-            if figure.box[0] + figure.box[2] > width or figure.box[1] + figure.box[3] > height:
-                box = ", ".join(map(str, figure.box))
-                problems.append(f"figures: the box {box} is not within {figure.picture}, {width} x {height}")
-        problems += [
-            f"figures: {name} is none of the metrics of {figure.set}"
-            for name in figure.metrics
-            if name not in planned.metrics
-        ]
-    if recipe.figures and find_spec("matplotlib") is None:
-        problems.append("figures need matplotlib: pip install 'aimanga[figures]'")
-    return problems
+def _check_figure(figure: Figure, planned: PlannedSet) -> None:
+    problems = Problems()
+    if figure.picture not in _names(planned.source):
+        problems.add(f"{figure.set} has no picture {figure.picture}")
+    elif figure.box is not None and isinstance(planned.source, PictureCases):
+        low = next(case.low for case in planned.source.cases if case.name == figure.picture)
+        header = PictureFile(low).header
+        width, height = header.width * planned.scale, header.height * planned.scale
+        if figure.box[0] + figure.box[2] > width or figure.box[1] + figure.box[3] > height:
+            box = ", ".join(map(str, figure.box))
+            problems.add(f"the box {box} is not within {figure.picture}, {width} x {height}")
+    for name in set(figure.metrics) - set(planned.metrics):
+        problems.add(f"{name} is none of the metrics of {figure.set}")
+    problems.refuse()
 
 
 def _names(source: PictureCases | BuildPlan) -> list[str]:
@@ -201,8 +187,3 @@ def _names(source: PictureCases | BuildPlan) -> list[str]:
         return [case.name for case in source.cases]
     folder = source.output / "LR"
     return [job.target.relative_to(folder).with_suffix("").as_posix().replace("/", "_") for job in source.pairs.jobs]
-
-
-def _first(things: list[str]) -> list[str]:
-    more = len(things) - _SHOWN
-    return [*things[:_SHOWN], f"and {more} more"] if more > 0 else things

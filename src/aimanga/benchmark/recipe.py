@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from aimanga.config import Config, Key, key_lines, load, place, read_toml, recipe_file
 from aimanga.errors import UsageError
+from aimanga.problems import Problems
 from aimanga.text import printable
 
 SHIPPED = ("factsheet", "models")
@@ -48,13 +49,14 @@ class Resampling(Config):
     """bicubic as MATLAB's `imresize` has it, or Lanczos with three lobes."""
 
 
-class MadeElsewhere(Config):
-    """Results that are there already."""
+class ResultFolder(Config):
+    """A folder of results."""
 
     name: Name
     """What it is called in the tables."""
     results: str
-    """Their folder; `{set}` in it stands for the name of the set. A result begins with the name of its picture."""
+    """The folder; `{set}` in it stands for the name of the set. Results are called as their pictures, also with a scale
+    or the method's name behind."""
 
 
 class Program(Config):
@@ -132,7 +134,7 @@ def _kind_of(value: object, kinds: Iterable[str]) -> str | None:
 AnyMethod = Annotated[
     Annotated[ModelMethod, Tag("<model>")]
     | Annotated[Resampling, Tag("<resample>")]
-    | Annotated[MadeElsewhere, Tag("<results>")]
+    | Annotated[ResultFolder, Tag("<results>")]
     | Annotated[Program, Tag("<command>")],
     Discriminator(
         lambda value: _kind_of(value, _KINDS),
@@ -185,9 +187,7 @@ def load_recipe(recipe: str | Path, methods: Sequence[str] = (), sets: Sequence[
     """
     path = recipe_file("benchmark", recipe, SHIPPED)
     found = load(BenchmarkRecipe, path)
-    problems = _contradictions(found, key_lines(read_toml(path)[0]))
-    if problems:
-        raise UsageError(f"{path}: {'; '.join(problems)}")
+    _contradictions(found, key_lines(read_toml(path)[0])).refuse(str(path))
     changes: dict[str, object] = {}
     if methods:
         changes["methods"] = _chosen(found.methods, methods, f"{path}, --methods")
@@ -206,12 +206,12 @@ def _chosen(entries: Sequence[AnyMethod | AnySet], names: Sequence[str], where: 
     return [entry.model_dump(exclude_unset=True) for entry in entries if entry.name in names]
 
 
-def _contradictions(recipe: BenchmarkRecipe, lines: Mapping[Key, int]) -> list[str]:
-    """What does not go together in a recipe whose every value is possible."""
-    problems = []
+def _contradictions(recipe: BenchmarkRecipe, lines: Mapping[Key, int]) -> Problems:
+    """Values that are possible each by itself, but not together."""
+    problems = Problems()
 
     def complain(key: Key, what: str) -> None:
-        problems.append(f"{place(key, lines)}: {what}")
+        problems.add(f"{place(key, lines)}: {what}")
 
     for kind, names in (("methods", recipe.methods), ("sets", recipe.sets)):
         seen: set[str] = set()

@@ -1,94 +1,74 @@
-"""What a benchmark has found: scores and costs of all methods on a set, over the pictures that all have made."""
+"""The result of a benchmark: scores and costs of methods on test sets, compared over the same pictures."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 
-from aimanga.benchmark.making import Cost
-from aimanga.evaluate import Case, PictureCases, PictureScores
-from aimanga.evaluate.columns import Column
-from aimanga.evaluate.statistics import FEWEST_PAIRS, Interval, holm, mean_interval, paired_p
+from aimanga.benchmark.columns import Column, Mean
+from aimanga.benchmark.recipe import BenchmarkRecipe
+from aimanga.evaluate import PictureScores
+from aimanga.evaluate.statistics import FEWEST_PAIRS, holm, mean_interval, paired_p
 from aimanga.metrics import Metric
+from aimanga.text import counted, listed
 
-SIGNIFICANT = 0.05
 
-_NAMED = 3
+@dataclass(frozen=True)
+class Cost:
+    """What it cost to produce a result.
+
+    Attributes:
+        seconds: Wall time; None if it was not measured.
+        megapixels: Size of the result.
+        memory: Peak memory in bytes; None if it was not measured.
+    """
+
+    seconds: float | None
+    megapixels: float
+    memory: int | None
 
 
 @dataclass(frozen=True)
 class MethodResult:
-    """A method on a set.
+    """The results of a method on a set; all mappings are by the names of the pictures.
 
     Attributes:
-        files: Results, by the names of the pictures.
-        problems: Why a picture has none, by its name.
-        costs: By the names of the pictures; empty for results that were made elsewhere.
-        scores: By the names of the pictures.
+        files: The results.
+        problems: Why a picture has none.
+        costs: Empty for results of unknown origin.
+        scores: Empty until they are scored.
     """
 
     files: Mapping[str, Path]
-    problems: Mapping[str, str]
-    costs: Mapping[str, Cost]
-    scores: Mapping[str, PictureScores]
+    problems: Mapping[str, str] = field(default_factory=dict)
+    costs: Mapping[str, Cost] = field(default_factory=dict)
+    scores: Mapping[str, PictureScores] = field(default_factory=dict)
 
-    def problems_of(self, case: str) -> list[str]:
-        """Why a picture has no result, or not all scores."""
-        told = [self.problems[case]] if case in self.problems else []
-        scores = self.scores.get(case)
+    def problems_of(self, picture: str) -> list[str]:
+        """Why a picture lacks its result or some of its scores."""
+        problems = [self.problems[picture]] if picture in self.problems else []
+        scores = self.scores.get(picture)
         if scores is not None:
-            told += [*([scores.error] if scores.error else []), *scores.problems.values()]
-        return told
+            problems += [*([scores.error] if scores.error else []), *scores.problems.values()]
+        return list(dict.fromkeys(problems))
+
+    def scores_of(self, picture: str) -> dict[str, float]:
+        """The scores of a picture by metric, without those that are not a number."""
+        values = self.scores[picture].values if picture in self.scores else {}
+        return {metric: value for metric, value in values.items() if not math.isnan(value)}
 
     @property
     def seconds_per_megapixel(self) -> float | None:
-        """Over all results whose time was seen, of the result's megapixels."""
-        timed = [cost for cost in self.costs.values() if cost.seconds is not None]
-        return sum(cost.seconds or 0 for cost in timed) / sum(cost.megapixels for cost in timed) if timed else None
+        """Over all results whose time was measured; megapixels of the result."""
+        timed = [(cost.seconds, cost.megapixels) for cost in self.costs.values() if cost.seconds is not None]
+        return sum(seconds for seconds, _ in timed) / sum(size for _, size in timed) if timed else None
 
     @property
     def memory(self) -> int | None:
-        """The most memory that a picture took, in bytes."""
+        """Peak memory over all pictures, in bytes."""
         return max((cost.memory for cost in self.costs.values() if cost.memory is not None), default=None)
-
-
-@dataclass(frozen=True)
-class Expense:
-    """What methods cost, as a measure by which they are compared.
-
-    Attributes:
-        name: Its name.
-        title: What it is called in tables.
-        digits: So many are shown behind the point.
-        about: What it is.
-        value: That of a method on a set; None where it is not known.
-    """
-
-    name: str
-    title: str
-    digits: int
-    about: str
-    value: Callable[[MethodResult], float | None]
-
-
-EXPENSES = (
-    Expense(
-        "seconds",
-        "s/MP",
-        2,
-        "seconds a megapixel of the result, files read and written, models loaded before; a program's own start is in "
-        "its time",
-        lambda result: result.seconds_per_megapixel,
-    ),
-    Expense(
-        "memory",
-        "MiB",
-        0,
-        "the most memory that the program had in use",
-        lambda result: None if result.memory is None else result.memory / 2**20,
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -97,30 +77,32 @@ class SetResult:
 
     Attributes:
         name: The name of the set.
-        source: How it lies on the disk.
-        metrics: By what it was measured, those without weights among them.
+        categories: The categories of its pictures, by their names; None for a picture without one.
+        has_truth: True if there is ground truth.
+        inputs: The SHA-256 of the LR pictures, by name; empty if only results are known.
+        metrics: The requested metrics, those without weights among them.
         missing: Why a metric could not run, by its name.
         baseline: The method that the others are compared with.
         methods: By name, in order.
     """
 
     name: str
-    source: PictureCases
+    categories: Mapping[str, str | None]
+    has_truth: bool
+    inputs: Mapping[str, str]
     metrics: tuple[Metric, ...]
     missing: Mapping[str, str]
     baseline: str
     methods: Mapping[str, MethodResult]
 
-    @property
-    def cases(self) -> Mapping[str, Case]:
-        """The pictures, by name."""
-        return {case.name: case for case in self.source.cases}
-
     @cached_property
     def common(self) -> tuple[str, ...]:
-        """The pictures over which means are taken: those that every method has made, but for methods that have none."""
-        able = [set(method.files) for method in self.methods.values() if method.files]
-        return tuple(name for name in self.cases if able and all(name in files for files in able))
+        """The pictures that means are taken over: those for which all methods have results.
+
+        A method without any result is left out of account.
+        """
+        able = [method.files for method in self.methods.values() if method.files]
+        return tuple(name for name in self.categories if able and all(name in files for files in able))
 
     @property
     def measured(self) -> tuple[Metric, ...]:
@@ -128,49 +110,26 @@ class SetResult:
         return tuple(metric for metric in self.metrics if metric.name not in self.missing)
 
     def values(self, method: str, metric: str) -> dict[str, float]:
-        """The scores of a method, of those of the common pictures that have one."""
-        scores = self.methods[method].scores
-        values = {name: scores[name].values.get(metric) for name in self.common if name in scores}
-        return {name: value for name, value in values.items() if value is not None}
+        """The scores of a method on the common pictures."""
+        scores = {name: self.methods[method].scores_of(name) for name in self.common}
+        return {name: values[metric] for name, values in scores.items() if metric in values}
 
     def mean(self, method: str, metric: str) -> float | None:
-        """The mean of a method."""
+        """The mean of a method over the common pictures."""
         values = self.values(method, metric)
         return fmean(values.values()) if values else None
 
-    def interval(self, method: str, metric: str) -> Interval | None:
-        """Where the mean over all pictures of the kind lies."""
-        return self._intervals[method, metric]
-
-    @cached_property
-    def _intervals(self) -> Mapping[tuple[str, str], Interval | None]:
-        return {
-            (method, metric.name): mean_interval(tuple(self.values(method, metric.name).values()))
-            for method in self.methods
-            for metric in self.measured
-        }
-
-    @property
-    def too_few(self) -> bool:
-        """Whether there are methods to compare, and not pictures enough to tell a difference from chance."""
-        return len(self.methods) > 1 and len(self.common) < FEWEST_PAIRS
-
-    def files_of(self, case: str) -> dict[str, Path]:
-        """What methods have made of a picture, by their names."""
-        return {name: method.files[case] for name, method in self.methods.items() if case in method.files}
+    def files_of(self, picture: str) -> dict[str, Path]:
+        """The results for a picture, by method."""
+        return {name: method.files[picture] for name, method in self.methods.items() if picture in method.files}
 
     @cached_property
     def significance(self) -> Mapping[tuple[str, str], float]:
-        """By method and metric how probable it is that it differs so much from the baseline by chance.
-
-        All comparisons on the set are corrected for their number.
-        """
+        """The p value of the difference to the baseline, by method and metric; all of the set are Holm-corrected."""
         found = {}
         for metric in self.measured:
             theirs = self.values(self.baseline, metric.name)
-            for method in self.methods:
-                if method == self.baseline:
-                    continue
+            for method in self.methods.keys() - {self.baseline}:
                 mine = self.values(method, metric.name)
                 both = [name for name in mine if name in theirs]
                 p = paired_p([mine[name] for name in both], [theirs[name] for name in both])
@@ -178,66 +137,96 @@ class SetResult:
                     found[method, metric.name] = p
         return holm(found)
 
-    def columns(self) -> list[Column]:
-        """All measures of the set for a table: metrics, and what the methods cost."""
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The measures of the set: metrics, and costs where they are known."""
         columns = []
         for metric in self.measured:
-            means = {name: mean for name in self.methods if (mean := self.mean(name, metric.name)) is not None}
-            marks = {name: "*" for name in means if self.significance.get((name, metric.name), 1) < SIGNIFICANT}
-            columns.append(Column(metric.title, metric.better, means, 3, marks))
-        for expense in EXPENSES:
-            values = self.expenses(expense)
-            if values:
-                columns.append(Column(expense.title, "lower", values, expense.digits))
-        return columns
+            means = {}
+            for method in self.methods:
+                values = tuple(self.values(method, metric.name).values())
+                if values:
+                    p = self.significance.get((method, metric.name))
+                    means[method] = Mean(fmean(values), len(values), mean_interval(values), p)
+            about = f"{metric.protocol} ({metric.source})"
+            columns.append(Column(metric.name, metric.title, metric.better, means, about=about))
+        times = {name: method.seconds_per_megapixel for name, method in self.methods.items()}
+        memory = {name: method.memory for name, method in self.methods.items()}
+        in_mib = {name: None if value is None else value / 2**20 for name, value in memory.items()}
+        for name, title, digits, about, costs in (
+            ("seconds", "s/MP", 2, "seconds per megapixel of the result, with reading and writing; models are loaded "
+             "before, the start of a program is in its time", times),
+            ("memory", "MiB", 0, "peak memory of the process and its children", in_mib),
+        ):  # fmt: skip
+            known = {
+                method: Mean(value, len(self.methods[method].costs))
+                for method, value in costs.items()
+                if value is not None
+            }
+            if known:
+                columns.append(Column(name, title, "lower", known, digits, about))
+        return tuple(columns)
 
-    def expenses(self, expense: Expense) -> dict[str, float]:
-        """What the methods cost, of those of which it is known."""
-        return {name: value for name, method in self.methods.items() if (value := expense.value(method)) is not None}
+    @property
+    def about(self) -> str:
+        """The set in words."""
+        text = f"{counted(len(self.categories), 'picture')} {'with' if self.has_truth else 'without'} ground truth"
+        if len(self.common) < len(self.categories):
+            text += f", means over the {len(self.common)} for which all methods have results"
+        if len(self.methods) > 1 and len(self.common) < FEWEST_PAIRS:
+            text += ", too few to test differences"
+        return text
 
     @property
     def failures(self) -> list[str]:
-        """All that went wrong: a line for each method and reason, with the pictures."""
+        """A line for each missing metric, and for each method and problem, with the pictures."""
         lines = [f"{self.name}: {reason}" for reason in self.missing.values()]
         for name, method in self.methods.items():
             pictures: dict[str, list[str]] = {}
-            for case in self.cases:
-                for problem in method.problems_of(case):
-                    pictures.setdefault(problem, []).append(case)
-            lines += [f"{self.name}, {name}, {_first(cases)}: {problem}" for problem, cases in pictures.items()]
+            for picture in self.categories:
+                for problem in method.problems_of(picture):
+                    pictures.setdefault(problem, []).append(picture)
+            lines += [f"{self.name}, {name}, {listed(names, 3)}: {problem}" for problem, names in pictures.items()]
         return lines
-
-
-def failures_of(sets: Mapping[str, SetResult]) -> list[str]:
-    """All that went wrong on sets, a line each."""
-    return [line for found in sets.values() for line in found.failures]
-
-
-def _first(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)
 class BenchmarkReport:
-    """The result of a benchmark.
+    """The result of a benchmark, or of an evaluation of folders.
 
     Attributes:
+        title: Its title.
+        methods: Descriptions of the methods, by name.
+        baseline: The method that the others are compared with.
         sets: By name, in order.
+        command: The command line that repeats it.
+        recipe: The recipe; None if only folders were evaluated.
         written: Tables, page and figures.
-        seconds: How long it took.
+        seconds: Wall time.
     """
 
+    title: str
+    methods: Mapping[str, str]
+    baseline: str
     sets: Mapping[str, SetResult]
-    written: tuple[Path, ...]
-    seconds: float
+    command: str
+    recipe: BenchmarkRecipe | None = None
+    written: tuple[Path, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def protocols(self) -> dict[str, str]:
+        """How each metric and cost is measured, by its title."""
+        metrics = {metric.title: metric for found in self.sets.values() for metric in found.metrics}
+        protocols = {title: f"{metric.protocol} ({metric.source})" for title, metric in metrics.items()}
+        return protocols | {column.title: column.about for found in self.sets.values() for column in found.columns}
 
     @property
     def failures(self) -> list[str]:
         """All that went wrong, a line each."""
-        return failures_of(self.sets)
+        return [line for found in self.sets.values() for line in found.failures]
 
     @property
     def exit_code(self) -> int:
-        """0: every method has every score on every picture; 1: something is missing, and said."""
+        """0: every method has every score on every picture; 1: some are missing."""
         return 1 if self.failures else 0

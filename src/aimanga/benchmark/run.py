@@ -1,33 +1,35 @@
 """The verb: methods x test sets x metrics into tables, a page and figures."""
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from aimanga.batch import Watcher
 from aimanga.benchmark.figures import write_figures
-from aimanga.benchmark.findings import Findings, methods_in_words
-from aimanga.benchmark.making import Made, Places, make_results
 from aimanga.benchmark.matching import match_results
-from aimanga.benchmark.page import write_page
-from aimanga.benchmark.plan import BenchmarkPlan, PlannedSet, elsewhere, plan_benchmark
-from aimanga.benchmark.recipe import AnyMethod, BenchmarkRecipe, MadeElsewhere, load_recipe
-from aimanga.benchmark.report import page_of
+from aimanga.benchmark.methods import describe
+from aimanga.benchmark.page import page_content, write_page
+from aimanga.benchmark.plan import BenchmarkPlan, plan_benchmark, result_folder
+from aimanga.benchmark.produce import Places, produce_results
+from aimanga.benchmark.recipe import AnyMethod, BenchmarkRecipe, ResultFolder, load_recipe
 from aimanga.benchmark.results import BenchmarkReport, MethodResult, SetResult
 from aimanga.benchmark.tables import write_tables
 from aimanga.errors import AimangaError
 from aimanga.evaluate import (
     PictureCases,
-    PictureScores,
     ScoreOptions,
-    plan_pairs,
+    plan_known_pairs,
     read_test_set,
+    requested_metrics,
     run_scores,
     run_test_set,
 )
+from aimanga.hashing import sha256_of
 
-Told = Callable[[str], None]
-"""Told what begins, in words."""
+Announce = Callable[[str], None]
+"""Called with what begins, in words."""
 
 
 def benchmark_methods(
@@ -40,110 +42,145 @@ def benchmark_methods(
     jobs: int = 1,
     watcher: Watcher | None = None,
 ) -> BenchmarkReport:
-    """Run methods on test sets, score what they make, and compare them.
+    """Run methods on test sets, score their results, and compare them.
 
-    `output` gets the results, `results.md`, `results.tex`, `scores.csv`, `benchmark.json`, the page `report.html`, and
-    figures. What is there already and would be the same is not made again.
+    `output` gets the results, `results.md`, `results.tex`, `scores.csv`, `results.json`, the page `report.html`, and
+    figures. What exists and is up to date is not repeated.
 
     Args:
         recipe: The name of a shipped recipe, a TOML file, or a recipe.
         output: The folder.
         methods: Only these methods of a recipe that is a name or a file; empty for all.
         sets: Only these of its sets, likewise.
-        device: Where metrics run: `auto`, `cpu`, `cuda` or `cuda:N`. Where a model runs its method says.
+        device: Where metrics run: `auto`, `cpu`, `cuda` or `cuda:N`. Methods have a device of their own.
         jobs: Number of processes for the scores; as for `aimanga.score_files`.
-        watcher: Told how it goes on.
+        watcher: Notified of the progress.
 
     Returns:
         Scores and costs. A method that fails, on a picture or at all, does not stop the others: `failures` has it.
 
     Raises:
         UsageError: Something cannot be done; nothing was done.
-        KeyboardInterrupt: Ctrl-C; the same call later goes on from there.
+        KeyboardInterrupt: Ctrl-C; the same call later continues.
     """
     found = recipe if isinstance(recipe, BenchmarkRecipe) else load_recipe(recipe, methods, sets)
-    command = f"aimanga benchmark {recipe} -o {output}" if isinstance(recipe, str | Path) else ""
+    command = ""
+    if not isinstance(recipe, BenchmarkRecipe):
+        chosen = (("--methods", methods), ("--sets", sets))
+        options = [part for option, names in chosen if names for part in (option, ", ".join(names))]
+        command = shlex.join(["aimanga", "benchmark", str(recipe), "-o", str(output), *options])
     return run_benchmark(
         plan_benchmark(found, Path(output), device=device, command=command), jobs=jobs, watcher=watcher
     )
 
 
 def run_benchmark(
-    planned: BenchmarkPlan, *, jobs: int = 1, watcher: Watcher | None = None, told: Told = lambda what: None
+    planned: BenchmarkPlan, *, jobs: int = 1, watcher: Watcher | None = None, announce: Announce = lambda what: None
 ) -> BenchmarkReport:
-    """Do what a plan says; arguments and errors as for `benchmark_methods`; `told` hears what begins."""
+    """Run a plan; arguments and errors as for `benchmark_methods`.
+
+    Args:
+        planned: The plan.
+        jobs: Number of processes for the scores.
+        watcher: Notified of the progress.
+        announce: Called with what begins.
+    """
     begin = time.perf_counter()
     planned.output.mkdir(parents=True, exist_ok=True)
-    sources = {}
+    sources: dict[str, PictureCases] = {}
     for name, entry in planned.sets.items():
         source = entry.source
         if not isinstance(source, PictureCases):
-            told(f"{name}: making the set")
+            announce(f"{name}: building the set")
             run_test_set(source, jobs=jobs, watcher=watcher)
             source = read_test_set(source.output)
         sources[name] = source
-    made: dict[str, dict[str, Made]] = {name: {} for name in sources}
-    for method in planned.recipe.methods:  # one after the other on all sets: the last model stays loaded
+    results: dict[str, dict[str, MethodResult]] = {name: {} for name in sources}
+    for method in planned.recipe.methods:  # one method after another on all sets: the last model stays loaded
         for name, source in sources.items():
-            told(f"{name}: {method.name}")
-            scale = planned.sets[name].scale
-            made[name][method.name] = _made(method, name, source, scale, planned.output, watcher)
-    sets = {
-        name: _scored(planned, name, planned.sets[name], source, made[name], jobs, watcher, told)
-        for name, source in sources.items()
-    }
-    told("writing tables and the page")
-    findings = Findings(planned, sets, methods_in_words(planned))
+            announce(f"{name}: {method.name}")
+            results[name][method.name] = _results_of(method, planned, name, source, watcher)
+    sets: dict[str, SetResult] = {}
+    for name, source in sources.items():
+        options = ScoreOptions(planned.sets[name].metrics, device=planned.device)
+        high = {case.name: case.high for case in source.cases}
+        scored = {}
+        for title, result in results[name].items():
+            announce(f"{name}: scores of {title}")
+            keep = planned.output / "kept" / title / f"{name} scores.jsonl"
+            scored[title] = score_results(result, high, options, keep, jobs=jobs, watcher=watcher)
+        metrics, missing = requested_metrics(options.metrics)
+        sets[name] = SetResult(
+            name,
+            {case.name: case.category for case in source.cases},
+            any(high.values()),
+            {case.name: sha256_of(case.low) for case in source.cases},
+            metrics,
+            missing,
+            planned.baseline,
+            scored,
+        )
+    announce("writing tables and the page")
+    recipe = planned.recipe
+    report = BenchmarkReport(
+        recipe.title, {method.name: _describe(method) for method in recipe.methods}, planned.baseline, sets,
+        planned.command, recipe,
+    )  # fmt: skip
     page = planned.output / "report.html"
-    written = write_tables(findings, planned.output)
-    write_page(page_of(findings), page)
-    figures = write_figures(planned.recipe.figures, sets, planned.output / "figures")
-    return BenchmarkReport(sets, (*written, page, *figures), time.perf_counter() - begin)
+    written = write_tables(report, planned.output)
+    write_page(page_content(report, sources, recipe.page_pictures), page)
+    figures = write_figures(recipe.figures, sets, sources, planned.output / "figures")
+    return replace(report, written=(*written, page, *figures), seconds=time.perf_counter() - begin)
 
 
-def _made(
-    method: AnyMethod, set_name: str, source: PictureCases, scale: int, output: Path, watcher: Watcher | None
-) -> Made:
+def score_results(
+    result: MethodResult,
+    high: Mapping[str, Path | None],
+    options: ScoreOptions,
+    keep: Path,
+    *,
+    jobs: int = 1,
+    watcher: Watcher | None = None,
+) -> MethodResult:
+    """Score the results of a method.
+
+    Args:
+        result: The results.
+        high: Ground truth, by the names of the pictures.
+        options: Metrics and device.
+        keep: The file that keeps scores for the next call.
+        jobs: Number of processes.
+        watcher: Notified of the progress.
+    """
+    if not result.files:
+        return result
+    keep.parent.mkdir(parents=True, exist_ok=True)
+    pairs = {path: high[name] for name, path in result.files.items()}
+    report = run_scores(plan_known_pairs(pairs, options), jobs=jobs, keep=keep, watcher=watcher)
+    scores = {picture.file: picture for picture in report.pictures}
+    return replace(result, scores={name: scores[path] for name, path in result.files.items()})
+
+
+def _results_of(
+    method: AnyMethod, planned: BenchmarkPlan, set_name: str, source: PictureCases, watcher: Watcher | None
+) -> MethodResult:
     cases = {case.name: case for case in source.cases}
+    scale, output = planned.sets[set_name].scale, planned.output
     try:
-        if isinstance(method, MadeElsewhere):
-            folder = elsewhere(method, set_name)
+        if isinstance(method, ResultFolder):
+            folder = result_folder(method, set_name)
             files = match_results(source.cases, folder, scale, method.name)
-            return Made(files, {name: f"{folder} has no result of it" for name in cases if name not in files}, {})
+            return MethodResult(files, {name: f"{folder} has no result of it" for name in cases if name not in files})
         places = Places(
             output / "results" / method.name / set_name,
             output / "kept" / method.name / f"{set_name} results.jsonl",
             output / "logs" / method.name / set_name,
             output / "work" / method.name / set_name,
         )
-        return make_results(method, cases, scale, places, watcher=watcher)
+        return produce_results(method, cases, scale, places, watcher=watcher)
     except AimangaError as error:
-        return Made({}, dict.fromkeys(cases, str(error)), {})
+        return MethodResult({}, dict.fromkeys(cases, str(error)))
 
 
-def _scored(
-    planned: BenchmarkPlan,
-    name: str,
-    entry: PlannedSet,
-    source: PictureCases,
-    made: Mapping[str, Made],
-    jobs: int,
-    watcher: Watcher | None,
-    told: Told,
-) -> SetResult:
-    high = {case.name: case.high for case in source.cases}
-    options = ScoreOptions(entry.metrics, device=planned.device)
-    methods = {}
-    asked = plan_pairs({}, options)
-    for method, found in made.items():
-        told(f"{name}: scores of {method}")
-        scores: Mapping[str, PictureScores] = {}
-        if found.files:
-            names = {path: case for case, path in found.files.items()}
-            pairs = {path: high[case] for path, case in names.items()}
-            keep = planned.output / "kept" / method / f"{name} scores.jsonl"
-            keep.parent.mkdir(parents=True, exist_ok=True)
-            report = run_scores(plan_pairs(pairs, options), jobs=jobs, keep=keep, watcher=watcher)
-            scores = {names[picture.file]: picture for picture in report.pictures}
-        methods[method] = MethodResult(found.files, found.problems, found.costs, scores)
-    return SetResult(name, source, asked.metrics, asked.missing, planned.baseline, methods)
+def _describe(method: AnyMethod) -> str:
+    return f"results of {method.results}" if isinstance(method, ResultFolder) else describe(method)

@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from aimanga.cli.console import say, say_table
-from aimanga.text import counted, duration
-
-_FAILURES = 20
+from aimanga.cli.console import say, say_results
+from aimanga.text import counted
 
 
 def benchmark(
@@ -35,7 +33,6 @@ def benchmark(
 
     from aimanga.batch import ProgressDisplay
     from aimanga.benchmark import load_recipe, plan_benchmark, run_benchmark
-    from aimanga.text import printable
 
     console = Console()
     command = f"aimanga benchmark {shlex.quote(recipe)} -o {shlex.quote(str(output))}"
@@ -54,19 +51,8 @@ def benchmark(
         return
     # Every picture is made and scored.
     with ProgressDisplay(console, {}, 2 * plan.results, lines={"failed"}) as display:
-        report = run_benchmark(plan, jobs=jobs, watcher=display, told=lambda what: say(console, what))
-    for name, found in report.sets.items():
-        say(console, "")
-        say(console, f"{name} ({counted(len(found.common), 'picture')})")
-        say_table(console, tuple(found.methods), found.columns())
-    say(console, "")
-    for line in report.failures[:_FAILURES]:
-        say(console, printable(line))
-    if len(report.failures) > _FAILURES:
-        say(console, f"and {len(report.failures) - _FAILURES} more, see {output / 'benchmark.json'}")
-    for path in report.written:
-        say(console, f"written   {path}")
-    say(console, f"in {duration(report.seconds)}")
+        report = run_benchmark(plan, jobs=jobs, watcher=display, announce=lambda what: say(console, what))
+    say_results(console, report)
     raise typer.Exit(report.exit_code)
 
 

@@ -1,17 +1,12 @@
 """`aimanga evaluate`: several methods in one table."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from aimanga.cli.console import say, say_table
+from aimanga.cli.console import say, say_results
 from aimanga.text import counted
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from aimanga.evaluate import Comparison
 
 
 def evaluate(
@@ -35,6 +30,7 @@ def evaluate(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Enter subfolders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     max_pixels: Annotated[int, typer.Option(help="Refuse pictures with more pixels.")] = 2**28,
+    scale: Annotated[int, typer.Option(help="Scale in the names of pictures, as in babyx4.png.")] = 4,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
 ) -> None:
     """Compare the results of several methods on the same pictures: means, the best in bold, for papers and programs.
@@ -44,28 +40,16 @@ def evaluate(
     from rich.console import Console
 
     from aimanga.batch import ProgressDisplay
-    from aimanga.evaluate import ScoreOptions, plan_evaluation, run_evaluation
-    from aimanga.evaluate.comparison import TABLES
+    from aimanga.benchmark import plan_evaluation, run_evaluation
+    from aimanga.evaluate import ScoreOptions
     from aimanga.metrics import metric_names
 
     console = Console()
-    options = ScoreOptions(metric_names(metrics, with_reference=reference is not None), reference, device, max_pixels)
+    names = metric_names(metrics, with_reference=reference is not None)
+    options = ScoreOptions(names, reference, device, max_pixels, scale=scale)
     plan = plan_evaluation(results, output, options, recursive=recursive)
-    say(console, f"{counted(len(plan.methods), 'method')}, {counted(plan.pictures, 'picture')}")
+    say(console, f"{counted(len(plan.files), 'method')}, {counted(plan.pictures, 'picture')}")
     with ProgressDisplay(console, {}, plan.pictures, lines={"failed"}) as display:
-        found = run_evaluation(plan, jobs=jobs, watcher=display)
-    _print(console, found)
-    for name in TABLES:
-        say(console, f"written   {output / name}")
-    raise typer.Exit(found.exit_code)
-
-
-def _print(console: "Console", found: "Comparison") -> None:
-    say_table(console, tuple(found.methods), found.columns())
-    first = next(iter(found.methods.values()))
-    for reason in first.missing.values():
-        say(console, reason)
-    for name, report in found.methods.items():
-        lacking = sum(bool(picture.error or picture.problems) for picture in report.pictures)
-        if lacking:
-            say(console, f"{name}: {counted(lacking, 'picture')} without all scores (scores.json says why)")
+        report = run_evaluation(plan, jobs=jobs, watcher=display)
+    say_results(console, report)
+    raise typer.Exit(report.exit_code)

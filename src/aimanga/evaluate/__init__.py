@@ -1,21 +1,17 @@
 """Evaluate folders of pictures."""
 
 from aimanga.evaluate.building import BuildPlan, build_test_set, plan_test_set, run_test_set, verify_test_set
-from aimanga.evaluate.comparison import (
-    Comparison,
-    EvaluationPlan,
-    evaluate_results,
-    plan_evaluation,
-    run_evaluation,
-)
 from aimanga.evaluate.layouts import Case, PictureCases, read_test_set
+from aimanga.evaluate.references import find_references
 from aimanga.evaluate.score import (
     PictureScores,
     ScoreOptions,
     ScorePlan,
     ScoreReport,
-    plan_pairs,
+    check_references,
+    plan_known_pairs,
     plan_scores,
+    requested_metrics,
     run_scores,
     score_files,
 )
@@ -23,21 +19,19 @@ from aimanga.evaluate.score import (
 __all__ = [
     "BuildPlan",
     "Case",
-    "Comparison",
-    "EvaluationPlan",
     "PictureCases",
     "PictureScores",
     "ScoreOptions",
     "ScorePlan",
     "ScoreReport",
     "build_test_set",
-    "evaluate_results",
-    "plan_evaluation",
-    "plan_pairs",
+    "check_references",
+    "find_references",
+    "plan_known_pairs",
     "plan_scores",
     "plan_test_set",
     "read_test_set",
-    "run_evaluation",
+    "requested_metrics",
     "run_scores",
     "run_test_set",
     "score_files",

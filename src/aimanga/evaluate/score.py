@@ -1,11 +1,9 @@
 """Score files and folders: every metric on every picture, with what is missing said aloud."""
 
-import hashlib
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -15,9 +13,9 @@ from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.references import find_references
 from aimanga.evaluate.statistics import Interval, mean_interval
 from aimanga.evaluate.tables import as_json, check_table, write_table
+from aimanga.hashing import file_key
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, read
 from aimanga.metrics import Metric, Scorer, Scores, available_metrics, find_metric, missing_weights
-from aimanga.version import __version__
 
 
 @dataclass(frozen=True)
@@ -174,36 +172,49 @@ def plan_scores(
     """
     if output is not None:
         check_table(output)
-    metrics, missing = _asked(options)
-    comparing = [metric.name for metric in metrics if metric.needs_reference]
-    if comparing and options.reference is None:
-        raise UsageError(f"{', '.join(comparing)}: compares with references; name their folder with --reference")
-    if options.reference is not None and not comparing:
-        raise UsageError(f"--reference {options.reference}: none of the metrics compares with references")
+    check_references(options)
     sources = find(inputs, suffixes=READABLE_SUFFIXES, recursive=recursive)
-    references = find_references(sources, options.reference, options.scale) if comparing and options.reference else {}
-    return ScorePlan(sources, references, metrics, missing, output, options)
+    planned = plan_known_pairs(dict.fromkeys(sources), options)
+    references = {} if options.reference is None else find_references(sources, options.reference, options.scale)
+    return replace(planned, references=references, output=output)
 
 
-def plan_pairs(pairs: Mapping[Path, Path | None], options: ScoreOptions) -> ScorePlan:
-    """See that the metrics can run on pictures whose references are known.
+def plan_known_pairs(pairs: Mapping[Path, Path | None], options: ScoreOptions) -> ScorePlan:
+    """Plan to score pictures whose references are known.
 
     Args:
-        pairs: Picture to reference; None where there is none, and then none of the metrics may compare.
-        options: How they are scored; its `reference` is not looked at.
+        pairs: Picture to reference, or to None.
+        options: How they are scored.
 
     Raises:
-        UsageError: A metric is not known.
+        UsageError: A metric is unknown.
     """
-    metrics, missing = _asked(options)
+    metrics, missing = requested_metrics(options.metrics)
     references = {picture: reference for picture, reference in pairs.items() if reference is not None}
     return ScorePlan(tuple(pairs), references, metrics, missing, None, options)
 
 
-def _asked(options: ScoreOptions) -> tuple[tuple[Metric, ...], dict[str, str]]:
-    """The metrics, each once, and why some of them cannot run."""
-    metrics = tuple(dict.fromkeys(find_metric(name) for name in options.metrics))
+def requested_metrics(names: Sequence[str]) -> tuple[tuple[Metric, ...], dict[str, str]]:
+    """Find metrics, each once, and why some of them cannot run, by their names.
+
+    Raises:
+        UsageError: A metric is unknown.
+    """
+    metrics = tuple(dict.fromkeys(map(find_metric, names)))
     return metrics, {metric.name: reason for metric in metrics if (reason := missing_weights(metric))}
+
+
+def check_references(options: ScoreOptions) -> None:
+    """See that FR metrics have references, and references a use.
+
+    Raises:
+        UsageError: They do not go together, or a metric is unknown.
+    """
+    comparing = [name for name in options.metrics if find_metric(name).needs_reference]
+    if comparing and options.reference is None:
+        raise UsageError(f"{', '.join(comparing)}: compares with references; name their folder with --reference")
+    if options.reference is not None and not comparing:
+        raise UsageError(f"--reference {options.reference}: none of the metrics compares with references")
 
 
 def run_scores(
@@ -247,15 +258,11 @@ def run_scores(
 
 
 def _key(names: Sequence[str], references: Mapping[Path, Path], options: ScoreOptions, source: Path) -> str:
-    """All that the scores of a picture depend on: what another run has scored is taken only where it is the same."""
-    files = [source, references.get(source)]
-    files += [weights.weight_file(file).path for name in names for file in find_metric(name).weights]
-    states: list[object] = []
-    for path in files:
-        with suppress(OSError):  # what cannot be read is said when it is its turn
-            states.append(None if path is None else (path.absolute(), path.stat().st_size, path.stat().st_mtime_ns))
-    how = repr((__version__, names, options.device, options.max_pixels, options.first_page, states))
-    return hashlib.sha256(how.encode("utf-8", "surrogateescape")).hexdigest()
+    """All that the scores of a picture depend on."""
+    others = [weights.weight_file(file).path for name in names for file in find_metric(name).weights]
+    others += [references[source]] if source in references else []
+    states = [(str(path), file_key(path)) for path in others if path.is_file()]
+    return file_key(source, names, options.device, options.max_pixels, options.first_page, states)
 
 
 def _score_file(
