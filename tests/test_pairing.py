@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aimanga.benchmark import evaluate_results
 from aimanga.benchmark.matching import match_results
 from aimanga.errors import UsageError
-from aimanga.evaluate import Case, read_test_set
+from aimanga.evaluate import Case, evaluate_results, read_test_set
 from aimanga.evaluate.references import find_references
 from aimanga.pairing import hr_name, lr_name, pair
 from aimanga.train.recipe import load_recipe

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from aimanga.benchmark import BenchmarkRecipe, benchmark_methods
-from aimanga.benchmark.page import _shares
 from tests.browser import browser_tab, opened
 from tests.conftest import ROOT
 
@@ -66,14 +65,6 @@ def test_as_many_pictures_as_there_is_room_for(tab, small_set, tmp_path):
         page.locator("#view-set").select_option("B")
         assert page.locator("#view-case option").count() == 2
         assert page.locator("#panels h3").all_text_contents() == ["LR, the input", "bicubic", "lanczos"]
-
-
-@pytest.mark.parametrize(
-    ("pictures", "room", "shares"),
-    [({"a": 9, "b": 9}, 4, [2, 2]), ({"a": 1, "b": 9}, 6, [1, 5]), ({"a": 2, "b": 2}, 40, [2, 2]), ({"a": 0}, 3, [0])],
-)
-def test_sets_share_the_room(pictures, room, shares):
-    assert list(_shares(pictures, room).values()) == shares
 
 
 def test_of_large_pictures_the_part_is_shown_where_methods_differ(tab, tmp_path):

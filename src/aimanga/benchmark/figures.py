@@ -7,9 +7,9 @@ from pathlib import Path
 from aimanga.atomic import replacing
 from aimanga.benchmark.crops import crop_all, load_pictures, most_different_crop
 from aimanga.benchmark.recipe import Figure
-from aimanga.benchmark.results import SetResult
 from aimanga.errors import UsageError
 from aimanga.evaluate import Case, PictureCases
+from aimanga.evaluate.comparison import SetResult
 from aimanga.images import Box, Samples
 
 _SIDE = 160

@@ -9,10 +9,11 @@ import pyvips
 
 from aimanga.atomic import replacing
 from aimanga.benchmark.crops import crop_all, load_pictures, most_different_crop
-from aimanga.benchmark.results import BenchmarkReport, SetResult
-from aimanga.benchmark.tables import PROGRAMS
 from aimanga.config import to_toml
 from aimanga.evaluate import Case, PictureCases
+from aimanga.evaluate.building import equal_shares
+from aimanga.evaluate.comparison import Comparison, SetResult
+from aimanga.evaluate.tables import PROGRAMS
 from aimanga.images import Samples
 from aimanga.pages import data_uri, embedded_json, template
 from aimanga.version import versions
@@ -37,7 +38,7 @@ def write_page(content: object, path: Path) -> None:
         file.write(tail)
 
 
-def page_content(report: BenchmarkReport, sources: Mapping[str, PictureCases], room: int) -> dict[str, object]:
+def page_content(report: Comparison, sources: Mapping[str, PictureCases], room: int) -> dict[str, object]:
     """Everything that `page.js` shows.
 
     Args:
@@ -45,7 +46,7 @@ def page_content(report: BenchmarkReport, sources: Mapping[str, PictureCases], r
         sources: The pictures of the sets.
         room: How many pictures can be looked at.
     """
-    shares = _shares({name: len(found.common) for name, found in report.sets.items()}, room)
+    shares = equal_shares({name: len(found.common) for name, found in report.sets.items()}, room)
     notices = report.failures[:_NOTICES]
     if len(report.failures) > _NOTICES:
         notices.append(f"and {len(report.failures) - _NOTICES} more, see results.json")
@@ -62,7 +63,7 @@ def page_content(report: BenchmarkReport, sources: Mapping[str, PictureCases], r
     }
     return {
         "title": report.title,
-        "description": report.recipe.description.strip() if report.recipe else "",
+        "description": report.description,
         # Lists of pairs: among the keys of an object JavaScript puts numbers first, and a method may be called 2.
         "methods": list(report.methods.items()),
         "baseline": report.baseline,
@@ -70,15 +71,6 @@ def page_content(report: BenchmarkReport, sources: Mapping[str, PictureCases], r
         "notices": notices,
         "repeat": [(title, text) for title, text in repeat.items() if text],
     }
-
-
-def _shares(pictures: Mapping[str, int], room: int) -> dict[str, int]:
-    """How many pictures of each set are shown: equal numbers; what one set does not need goes to the others."""
-    shares = dict.fromkeys(pictures, 0)
-    for _ in range(min(room, sum(pictures.values()))):
-        smallest = min((name for name in shares if shares[name] < pictures[name]), key=shares.__getitem__)
-        shares[smallest] += 1
-    return shares
 
 
 def _set(found: SetResult, source: PictureCases, room: int) -> dict[str, object]:

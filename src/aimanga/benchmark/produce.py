@@ -17,9 +17,9 @@ from aimanga.benchmark.cost import watched_memory
 from aimanga.benchmark.matching import match_results
 from aimanga.benchmark.methods import Runnable, check_result, fingerprint, run_method, warm_up
 from aimanga.benchmark.recipe import ModelMethod, Program, Resampling
-from aimanga.benchmark.results import Cost, MethodResult
 from aimanga.errors import AimangaError
 from aimanga.evaluate import Case
+from aimanga.evaluate.comparison import Cost, MethodResult
 from aimanga.hashing import sha256_of
 from aimanga.images import PictureFile, read, write
 

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +14,17 @@ from aimanga.benchmark.page import page_content, write_page
 from aimanga.benchmark.plan import BenchmarkPlan, plan_benchmark, result_folder
 from aimanga.benchmark.produce import Places, produce_results
 from aimanga.benchmark.recipe import AnyMethod, BenchmarkRecipe, ResultFolder, load_recipe
-from aimanga.benchmark.results import BenchmarkReport, MethodResult, SetResult
-from aimanga.benchmark.tables import write_tables
 from aimanga.errors import AimangaError
 from aimanga.evaluate import (
     PictureCases,
     ScoreOptions,
-    plan_known_pairs,
     read_test_set,
     requested_metrics,
-    run_scores,
     run_test_set,
 )
+from aimanga.evaluate.comparison import Comparison, MethodResult, SetResult
+from aimanga.evaluate.folders import score_results
+from aimanga.evaluate.tables import write_tables
 from aimanga.hashing import sha256_of
 
 Announce = Callable[[str], None]
@@ -41,7 +40,7 @@ def benchmark_methods(
     device: str = "auto",
     jobs: int = 1,
     watcher: Watcher | None = None,
-) -> BenchmarkReport:
+) -> Comparison:
     """Run methods on test sets, score their results, and compare them.
 
     `output` gets the results, `results.md`, `results.tex`, `scores.csv`, `results.json`, the page `report.html`, and
@@ -76,7 +75,7 @@ def benchmark_methods(
 
 def run_benchmark(
     planned: BenchmarkPlan, *, jobs: int = 1, watcher: Watcher | None = None, announce: Announce = lambda what: None
-) -> BenchmarkReport:
+) -> Comparison:
     """Run a plan; arguments and errors as for `benchmark_methods`.
 
     Args:
@@ -122,43 +121,15 @@ def run_benchmark(
         )
     announce("writing tables and the page")
     recipe = planned.recipe
-    report = BenchmarkReport(
-        recipe.title, {method.name: _describe(method) for method in recipe.methods}, planned.baseline, sets,
-        planned.command, recipe,
-    )  # fmt: skip
+    methods = {method.name: _describe(method) for method in recipe.methods}
+    report = Comparison(
+        recipe.title, recipe.description.strip(), methods, planned.baseline, sets, planned.command, recipe
+    )
     page = planned.output / "report.html"
     written = write_tables(report, planned.output)
     write_page(page_content(report, sources, recipe.page_pictures), page)
     figures = write_figures(recipe.figures, sets, sources, planned.output / "figures")
     return replace(report, written=(*written, page, *figures), seconds=time.perf_counter() - begin)
-
-
-def score_results(
-    result: MethodResult,
-    high: Mapping[str, Path | None],
-    options: ScoreOptions,
-    keep: Path,
-    *,
-    jobs: int = 1,
-    watcher: Watcher | None = None,
-) -> MethodResult:
-    """Score the results of a method.
-
-    Args:
-        result: The results.
-        high: Ground truth, by the names of the pictures.
-        options: Metrics and device.
-        keep: The file that keeps scores for the next call.
-        jobs: Number of processes.
-        watcher: Notified of the progress.
-    """
-    if not result.files:
-        return result
-    keep.parent.mkdir(parents=True, exist_ok=True)
-    pairs = {path: high[name] for name, path in result.files.items()}
-    report = run_scores(plan_known_pairs(pairs, options), jobs=jobs, keep=keep, watcher=watcher)
-    scores = {picture.file: picture for picture in report.pictures}
-    return replace(result, scores={name: scores[path] for name, path in result.files.items()})
 
 
 def _results_of(

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aimanga.batch import Report
-    from aimanga.benchmark import BenchmarkReport
+    from aimanga.evaluate import Comparison
 
 _FAILURES = 20  # on the terminal
 
@@ -32,7 +32,7 @@ def say_left_out(console: "Console", ignored: int, subfolders: int) -> None:
         say(console, f"{counted(subfolders, 'subfolder')} left out (--recursive enters them)")
 
 
-def say_results(console: "Console", report: "BenchmarkReport") -> None:
+def say_results(console: "Console", report: "Comparison") -> None:
     """A table for each set, the best in bold; then what is missing, and the files."""
     from rich.table import Table
     from rich.text import Text

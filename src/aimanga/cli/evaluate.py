@@ -40,8 +40,7 @@ def evaluate(
     from rich.console import Console
 
     from aimanga.batch import ProgressDisplay
-    from aimanga.benchmark import plan_evaluation, run_evaluation
-    from aimanga.evaluate import ScoreOptions
+    from aimanga.evaluate import ScoreOptions, plan_evaluation, run_evaluation
     from aimanga.metrics import metric_names
 
     console = Console()

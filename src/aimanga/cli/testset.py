@@ -40,7 +40,7 @@ def build(
     console = Console()
     plan = plan_test_set(categories, output, count=count, recipe=recipe, crop=crop, seed=seed, max_pixels=max_pixels)
     for problem in plan.unusable:
-        say(console, f"passed over: {problem}")
+        say(console, f"skipped: {problem}")
     for category, (taken, there) in plan.categories.items():
         say(console, f"{category}: {taken} of {counted(there, 'picture')}")
     with ProgressDisplay(console, {}, len(plan.pairs.jobs), lines={"failed"}) as display:

@@ -1,4 +1,4 @@
-"""Make a test set of one's own: pictures of several categories, chosen and damaged by a seed."""
+"""Build a test set: pictures of several categories, chosen and degraded by a seed."""
 
 import hashlib
 import json
@@ -18,21 +18,21 @@ from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.layouts import MANIFEST
 from aimanga.hashing import seed_of, sha256_of
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, PictureFile
+from aimanga.text import counted, listed
 from aimanga.version import versions
 
 LICENSES = "licenses.toml"
 
 _FORMAT = "aimanga test set 1"
-_SHOWN = 10
 
 
 class Rights(Config):
-    """Where pictures are from."""
+    """Licence and source of pictures."""
 
     license: str
     """Their licence, as an SPDX identifier."""
     source: str | None = None
-    """Where they were published."""
+    """Where they are published."""
 
 
 class Licenses(Config):
@@ -47,12 +47,12 @@ class BuildPlan:
     """What `build_test_set` is going to do.
 
     Attributes:
-        pairs: The chosen pictures, and how they are damaged.
-        categories: How many of each category are taken, and how many there were.
-        unusable: Pictures that were passed over, and why.
+        pairs: The chosen pictures, and how they are degraded.
+        categories: How many pictures of each category are chosen, and of how many.
+        unusable: Why other pictures are skipped.
         sources: The folder of the categories.
-        licenses: Where pictures are from.
-        seed: What chose them.
+        licenses: Licences and sources of pictures.
+        seed: The seed of the choice.
         output: The folder of the set.
     """
 
@@ -77,27 +77,27 @@ def build_test_set(
     jobs: int = 1,
     watcher: Watcher | None = None,
 ) -> Report:
-    """Make a test set: as many pictures of each category, and what a recipe makes of them.
+    """Build a test set: HR pictures of several categories, and LR pictures made by a degradation recipe.
 
-    `output` gets HR, LR, and `manifest.json` with sources, licences, all drawn parameters, and the SHA-256 of every
-    file. The same pictures and arguments give the same bytes. What is there is not made again.
+    `output` gets HR, LR, and `manifest.json` with sources, licences, all random parameters, and the SHA-256 of every
+    file. The same pictures and arguments give the same bytes. Finished pictures are skipped.
 
     Args:
-        categories: A folder with a folder of pictures for each category; `licenses.toml` in it tells their licences.
+        categories: A folder with a folder of pictures for each category; `licenses.toml` in it holds their licences.
         output: The folder.
-        count: How many pictures in all. Categories get equal shares; what one lacks the others give.
+        count: The number of pictures. Categories have equal shares; where one has too few the others have more.
         recipe: The name of a shipped recipe, a TOML file, or a recipe.
-        crop: Side of a square of each picture, at a place that is drawn; None for the whole picture.
-        seed: All draws follow from it and from the pictures' names.
-        max_pixels: Pass over larger pictures.
+        crop: Side of a random crop of each picture; None for the whole picture.
+        seed: Every random draw follows from it and from the pictures' names.
+        max_pixels: Skip larger pictures.
         jobs: Number of processes; as for `aimanga.upscale_files`.
-        watcher: Told how it goes on.
+        watcher: Notified of the progress.
 
     Returns:
-        The report: a record a picture. Without a failure the manifest is written.
+        A record for each picture. The manifest is written if none failed.
 
     Raises:
-        UsageError: The request is impossible, or `output` holds a set that was made otherwise; nothing was done.
+        UsageError: The request is impossible, or `output` holds another set; nothing was done.
     """
     planned = plan_test_set(categories, output, count=count, recipe=recipe, crop=crop, seed=seed, max_pixels=max_pixels)
     return run_test_set(planned, jobs=jobs, watcher=watcher)
@@ -140,16 +140,12 @@ def plan_test_set(
         else:
             unusable.append(problem)
     if outside:
-        more = f" and {len(outside) - _SHOWN} more" if len(outside) > _SHOWN else ""
-        shown = f"{', '.join(outside[:_SHOWN])}{more}"
-        raise UsageError(f"{categories}: pictures lie in folders of their categories; outside are {shown}")
+        raise UsageError(f"{categories}: each category has a folder of its own; outside are {listed(outside, 10)}")
     there = {category: len(jobs) for category, jobs in sorted(by_category.items())}
-    shares = _shares(there, count)
+    shares = equal_shares(there, count)
     if sum(shares.values()) < count:
-        raise UsageError(
-            f"--count {count}: there are only {sum(there.values())} usable pictures: "
-            f"{', '.join(f'{name} {number}' for name, number in there.items())}"
-        )
+        usable = ", ".join(f"{name} {number}" for name, number in there.items())
+        raise UsageError(f"--count {count}: only {counted(sum(there.values()), 'picture')} can be used: {usable}")
     chosen = [
         job
         for category, jobs in sorted(by_category.items())
@@ -163,13 +159,13 @@ def plan_test_set(
 
 
 def run_test_set(planned: BuildPlan, *, jobs: int = 1, watcher: Watcher | None = None) -> Report:
-    """Do what a plan says; arguments and errors as for `build_test_set`."""
+    """Run a plan; arguments and errors as for `build_test_set`."""
     output = planned.output
     names = {_named(job, output) for job in planned.pairs.jobs}
     if (output / MANIFEST).is_file():
         before = {entry["lr"] for entry in _read(output)["pictures"]}
         if before != {f"LR/{name}" for name in names}:
-            raise UsageError(f"{output}: a test set of other pictures is there; choose another folder")
+            raise UsageError(f"{output}: this folder holds a test set of other pictures; choose another folder")
     report = run_pairs(planned.pairs, jobs=jobs, watcher=watcher)
     if not report.failed:
         _write(planned)
@@ -180,10 +176,10 @@ def verify_test_set(folder: str | Path) -> tuple[str, ...]:
     """Compare the files of a test set with its manifest.
 
     Returns:
-        What is wrong: files that are missing, are other ones, or do not belong to it; empty where all is well.
+        The problems: files that are missing, changed, or not part of the set; empty if there are none.
 
     Raises:
-        UsageError: There is no manifest, or it is none.
+        UsageError: There is no valid manifest.
     """
     folder = Path(folder)
     expected = {entry[kind]: entry[f"{kind}_sha256"] for entry in _read(folder)["pictures"] for kind in ("hr", "lr")}
@@ -193,16 +189,16 @@ def verify_test_set(folder: str | Path) -> tuple[str, ...]:
         if not path.is_file():
             problems.append(f"{name} is missing")
         elif sha256_of(path) != digest:
-            problems.append(f"{name} is another file: its SHA-256 is not {digest}")
+            problems.append(f"{name} has changed: its SHA-256 is not {digest}")
     there = (path.relative_to(folder).as_posix() for kind in ("HR", "LR") for path in (folder / kind).rglob("*"))
     problems += [
-        f"{name} does not belong to it" for name in sorted(there) if name not in expected and (folder / name).is_file()
+        f"{name} is not part of the set" for name in sorted(there) if name not in expected and (folder / name).is_file()
     ]
     return tuple(problems)
 
 
 def _unusable(source: Path, smallest: int, max_pixels: int) -> str | None:
-    """Why a picture cannot be taken, by its header."""
+    """Why a picture cannot be used, by its header."""
     try:
         header = PictureFile(source, max_pixels=max_pixels).header
     except (AimangaError, OSError) as error:
@@ -212,14 +208,12 @@ def _unusable(source: Path, smallest: int, max_pixels: int) -> str | None:
     return None
 
 
-def _shares(there: Mapping[str, int], count: int) -> dict[str, int]:
-    """How many of each category: one after the other gives one more, as long as it has one."""
-    shares = dict.fromkeys(there, 0)
-    left = min(count, sum(there.values()))
-    while left:
-        for name in [name for name, number in there.items() if shares[name] < number][:left]:
-            shares[name] += 1
-            left -= 1
+def equal_shares(available: Mapping[str, int], count: int) -> dict[str, int]:
+    """Divide a number into equal shares; a group that has too few leaves the rest to the others."""
+    shares = dict.fromkeys(available, 0)
+    for _ in range(min(count, sum(available.values()))):
+        smallest = min((name for name in shares if shares[name] < available[name]), key=shares.__getitem__)
+        shares[smallest] += 1
     return shares
 
 
@@ -273,7 +267,7 @@ def _read(folder: Path) -> Mapping[str, Sequence[Mapping[str, str]]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: there is no manifest of a test set: {error}") from error
+        raise UsageError(f"{path}: no manifest of a test set: {error}") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise UsageError(f"{path}: this is no manifest of a test set ({_FORMAT})")
+        raise UsageError(f"{path}: no manifest of a test set ({_FORMAT})")
     return content

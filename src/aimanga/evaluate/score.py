@@ -11,8 +11,8 @@ from aimanga import weights
 from aimanga.batch import Journal, Json, Record, Tick, Watcher, find, gather, journal
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.references import find_references
+from aimanga.evaluate.score_table import as_json, check_table, write_table
 from aimanga.evaluate.statistics import Interval, mean_interval
-from aimanga.evaluate.tables import as_json, check_table, write_table
 from aimanga.hashing import file_key
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, read
 from aimanga.metrics import Metric, Scorer, Scores, available_metrics, find_metric, missing_weights

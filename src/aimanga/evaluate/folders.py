@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aimanga.batch import Watcher, find
-from aimanga.benchmark.results import BenchmarkReport, MethodResult, SetResult
-from aimanga.benchmark.run import score_results
-from aimanga.benchmark.tables import write_tables
-from aimanga.evaluate import ScoreOptions, check_references, find_references, requested_metrics
+from aimanga.evaluate.comparison import Comparison, MethodResult, SetResult
+from aimanga.evaluate.references import find_references
+from aimanga.evaluate.score import ScoreOptions, check_references, plan_known_pairs, requested_metrics, run_scores
+from aimanga.evaluate.tables import write_tables
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES
 from aimanga.metrics import available_metrics
 from aimanga.pairing import hr_name, lr_name, pair
@@ -55,7 +55,7 @@ def evaluate_results(
     scale: int = 4,
     jobs: int = 1,
     watcher: Watcher | None = None,
-) -> BenchmarkReport:
+) -> Comparison:
     """Compare the results of several methods on the same pictures.
 
     `output` gets `results.md`, `results.tex`, `scores.csv` and `results.json`, as `benchmark` writes them: means with
@@ -131,7 +131,7 @@ def plan_evaluation(
     return EvaluationPlan(folders, by_name, dict(sorted(high.items())), output, options)
 
 
-def run_evaluation(planned: EvaluationPlan, *, jobs: int = 1, watcher: Watcher | None = None) -> BenchmarkReport:
+def run_evaluation(planned: EvaluationPlan, *, jobs: int = 1, watcher: Watcher | None = None) -> Comparison:
     """Run a plan; arguments and errors as for `evaluate_results`."""
     begin = time.perf_counter()
     options = planned.options
@@ -155,8 +155,36 @@ def run_evaluation(planned: EvaluationPlan, *, jobs: int = 1, watcher: Watcher |
         ["aimanga", "evaluate", *folders, "-o", str(planned.output), *reference, "-m", ",".join(options.metrics)]
     )
     words = {name: f"results of {folder}" for name, folder in planned.folders.items()}
-    report = BenchmarkReport("Evaluation", words, first, {title: found}, command)
+    report = Comparison("Evaluation", "", words, first, {title: found}, command)
     return replace(report, written=write_tables(report, planned.output), seconds=time.perf_counter() - begin)
+
+
+def score_results(
+    result: MethodResult,
+    high: Mapping[str, Path | None],
+    options: ScoreOptions,
+    keep: Path,
+    *,
+    jobs: int = 1,
+    watcher: Watcher | None = None,
+) -> MethodResult:
+    """Score the results of a method.
+
+    Args:
+        result: The results.
+        high: Ground truth, by the names of the pictures.
+        options: Metrics and device.
+        keep: The file that keeps scores for the next call.
+        jobs: Number of processes.
+        watcher: Notified of the progress.
+    """
+    if not result.files:
+        return result
+    keep.parent.mkdir(parents=True, exist_ok=True)
+    pairs = {path: high[name] for name, path in result.files.items()}
+    report = run_scores(plan_known_pairs(pairs, options), jobs=jobs, keep=keep, watcher=watcher)
+    scores = {picture.file: picture for picture in report.pictures}
+    return replace(result, scores={name: scores[path] for name, path in result.files.items()})
 
 
 def _names(paths: set[Path], options: ScoreOptions) -> dict[Path, str]:

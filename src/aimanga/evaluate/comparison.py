@@ -1,4 +1,4 @@
-"""The result of a benchmark: scores and costs of methods on test sets, compared over the same pictures."""
+"""Methods compared: scores and costs on test sets, over the same pictures."""
 
 import math
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 
-from aimanga.benchmark.columns import Column, Mean
-from aimanga.benchmark.recipe import BenchmarkRecipe
-from aimanga.evaluate import PictureScores
+from aimanga.config import Config
+from aimanga.evaluate.columns import Column, Mean
+from aimanga.evaluate.score import PictureScores
 from aimanga.evaluate.statistics import FEWEST_PAIRS, holm, mean_interval, paired_p
 from aimanga.metrics import Metric
 from aimanga.text import counted, listed
@@ -191,26 +191,28 @@ class SetResult:
 
 
 @dataclass(frozen=True)
-class BenchmarkReport:
-    """The result of a benchmark, or of an evaluation of folders.
+class Comparison:
+    """Methods compared on test sets: the result of `evaluate` and of `benchmark`.
 
     Attributes:
         title: Its title.
+        description: What is compared; may be empty.
         methods: Descriptions of the methods, by name.
         baseline: The method that the others are compared with.
         sets: By name, in order.
         command: The command line that repeats it.
-        recipe: The recipe; None if only folders were evaluated.
+        recipe: The recipe of a benchmark; None for folders.
         written: Tables, page and figures.
         seconds: Wall time.
     """
 
     title: str
+    description: str
     methods: Mapping[str, str]
     baseline: str
     sets: Mapping[str, SetResult]
     command: str
-    recipe: BenchmarkRecipe | None = None
+    recipe: Config | None = None
     written: tuple[Path, ...] = ()
     seconds: float = 0.0
 

@@ -1,6 +1,6 @@
 import pytest
 
-from aimanga.benchmark.columns import Column, Mean, as_latex, latex_table, markdown_table
+from aimanga.evaluate.columns import Column, Mean, as_latex, latex_table, markdown_table
 
 LOWER = Column("niqe", "NIQE", "lower", {"a": Mean(3.14159, 6), "b": Mean(3.1418, 6, p=0.04)})
 HIGHER = Column("psnr", "PSNR", "higher", {"a": Mean(20.0, 6)}, digits=1)

@@ -8,9 +8,8 @@ from PIL import Image
 
 import aimanga
 from aimanga.batch import Unwatched
-from aimanga.benchmark import evaluate_results
 from aimanga.errors import UsageError
-from aimanga.evaluate import read_test_set
+from aimanga.evaluate import evaluate_results, read_test_set
 from aimanga.images import Picture, write
 from aimanga.metrics import score
 from aimanga.tensors import from_array, resize, to_array

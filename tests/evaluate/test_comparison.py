@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aimanga.benchmark.results import Cost, MethodResult, SetResult
 from aimanga.evaluate import PictureScores
+from aimanga.evaluate.comparison import Cost, MethodResult, SetResult
 from aimanga.metrics import find_metric
 
 

@@ -1,0 +1,103 @@
+"""Scores as files: CSV for spreadsheets, JSON for programs; the protocol stands beside every score."""
+
+import csv
+import json
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aimanga.atomic import replacing
+from aimanga.errors import UsageError
+from aimanga.evaluate.statistics import LEVEL
+from aimanga.version import __version__
+
+if TYPE_CHECKING:
+    from aimanga.evaluate.score import PictureScores, ScoreReport
+
+_SUFFIXES = (".csv", ".json")
+
+
+def check_table(path: Path) -> None:
+    """See that a table can be written, before the work.
+
+    Raises:
+        UsageError: It has another suffix, it is a folder, or its folder does not exist or cannot be written.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path}: tables are written as {' or '.join(_SUFFIXES)}")
+    if path.is_dir():
+        raise UsageError(f"{path}: this is a folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path}: nothing can be written into {path.parent}")
+
+
+def write_table(scores: "ScoreReport", path: Path) -> None:
+    """Write scores, as the suffix asks for.
+
+    CSV: a row a picture with its size, a column for each metric, one more for what is missing and why, and one for the
+    protocol of each metric. JSON: the metrics with their protocols, means with their intervals, and directions; and the
+    pictures. Infinite PSNR is `inf`, in JSON a string.
+
+    Args:
+        scores: The scores.
+        path: A `.csv` or `.json` file; an existing one is replaced.
+    """
+    with replacing(path) as part, part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        if path.suffix.lower() == ".json":
+            json.dump(_as_json(scores), file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            return
+        rows = csv.writer(file, lineterminator="\n")
+        names = [metric.name for metric in scores.metrics]
+        rows.writerow(["picture", "width", "height", *names, "problems", *(f"{name} protocol" for name in names)])
+        protocols = [metric.protocol for metric in scores.metrics]
+        for picture in scores.pictures:
+            values = [picture.values.get(name, "") for name in names]
+            size = (picture.width or "", picture.height or "")
+            problems = filter(None, (picture.error, *picture.problems.values(), *scores.missing.values()))
+            rows.writerow([picture.file, *size, *values, "; ".join(problems), *protocols])
+
+
+def _as_json(scores: "ScoreReport") -> dict[str, object]:
+    pictures = [as_json(picture) for picture in scores.pictures]
+    return {"aimanga": __version__, "metrics": summary(scores), "pictures": pictures}
+
+
+def summary(scores: "ScoreReport") -> dict[str, object]:
+    """The means of all metrics, for JSON."""
+    return {
+        metric.name: {
+            "better": metric.better,
+            "mean": _number(scores.mean(metric.name)),
+            "interval": _interval(scores, metric.name),
+            "pictures": scores.count(metric.name),
+            "protocol": metric.protocol,
+            "source": metric.source,
+            "missing": scores.missing.get(metric.name),
+        }
+        for metric in scores.metrics
+    }
+
+
+def _interval(scores: "ScoreReport", name: str) -> dict[str, float] | None:
+    found = scores.interval(name)
+    return None if found is None else {"level": LEVEL, "low": found.low, "high": found.high}
+
+
+def as_json(picture: "PictureScores") -> dict[str, object]:
+    """One picture, for JSON."""
+    return {
+        "picture": str(picture.file),
+        "width": picture.width,
+        "height": picture.height,
+        "scores": {name: _number(value) for name, value in picture.values.items()},
+        "problems": dict(picture.problems),
+        "error": picture.error,
+    }
+
+
+def _number(value: float | None) -> float | str | None:
+    return str(value) if value is not None and math.isinf(value) else value
