@@ -138,14 +138,14 @@ def test_what_is_missing_is_said_with_what_to_do(checkout, inputs, tmp_path, cap
 def test_two_pictures_that_would_have_one_result_are_refused(checkout, inputs, tmp_path, capsys):
     (inputs / "a.png").write_bytes((inputs / "deep.png").read_bytes())
     assert main([str(inputs), str(tmp_path / "out")]) == 2
-    assert "another picture is called a, too" in capsys.readouterr().err
+    assert "another picture has the same name a" in capsys.readouterr().err
 
 
 def test_what_it_could_not_make_is_named(checkout, inputs, tmp_path, capfd):
     (inputs / "bad.png").write_bytes((inputs / "deep.png").read_bytes())
     assert main([str(inputs), str(tmp_path / "out")]) == 1
     said = capfd.readouterr()
-    assert "inference_invsr.py ended with exit code 1" in said.err
+    assert "inference_invsr.py failed with exit code 1" in said.err
     assert "no result of bad.png, deep.png" in said.err
     assert "CUDA out of memory" in said.out
 

@@ -90,7 +90,7 @@ def test_what_a_crash_has_left_is_taken(cases, places, program, calls):
     result, _ = made(a_program(program, "folder", "crash"), cases, places)
     assert sorted(result.files) == NAMES[:-1]
     assert list(result.problems) == ["p6"]
-    assert "ended with exit code 1; it said last: loading weights | Traceback" in result.problems["p6"]
+    assert "failed with exit code 1; last output: loading weights | Traceback" in result.problems["p6"]
     assert "RuntimeError: out of memory" in result.problems["p6"]
     calls()
     made(a_program(program, "folder", "crash"), cases, places)

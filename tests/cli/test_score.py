@@ -20,7 +20,7 @@ def without_weights(tmp_path, monkeypatch):
 
 
 def test_a_table_with_means(aimanga_cli, samples):
-    result = aimanga_cli("score", samples, process=True)
+    result = aimanga_cli("score", samples)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["picture", "NIQE", "↓", "BRISQUE", "↓"]
@@ -47,7 +47,7 @@ def test_all_metrics_with_references_and_a_table_on_disk(aimanga_cli, samples, t
 def test_a_picture_that_fails_is_a_line_and_1(aimanga_cli, samples, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no picture")
     Image.new("RGB", (20, 20)).save(tmp_path / "small[x].png")
-    result = aimanga_cli("score", tmp_path, samples / "owl.jpg", "--metrics", "niqe,brisque", "-j", 2)
+    result = aimanga_cli("score", tmp_path, samples / "owl.jpg", "--metrics", "niqe,brisque")
     assert result.returncode == 1
     assert re.search(r"failed +.*bad\.png: cannot be read as a picture", result.stdout)
     assert "no niqe:" in result.stdout and "small[x].png: NIQE needs 192 x 96 pixels or more" in result.stdout

@@ -116,5 +116,5 @@ def test_what_is_none_at_all(tmp_path):
     with pytest.raises(UsageError, match="no pictures found"):
         read_test_set(tmp_path)
     (tmp_path / "manifest.json").write_text('{"pictures": 3}')
-    with pytest.raises(UsageError, match="this is no manifest of a test set"):
+    with pytest.raises(UsageError, match="no manifest of a test set"):
         read_test_set(tmp_path)

@@ -1,4 +1,4 @@
-"""What a benchmark is going to do, and all that is wrong with it, before any work."""
+"""Plan a benchmark: find the pictures, and all problems, before any work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class PlannedSet:
     """A set of a benchmark.
 
     Attributes:
-        recipe: What the recipe says of it.
-        source: The set, or how it is to be made.
-        scale: The factor.
-        metrics: The names of what it is measured by.
+        recipe: Its entry in the recipe.
+        source: The set, or the plan to build it.
+        scale: The scale.
+        metrics: Names of metrics.
     """
 
     recipe: AnySet
@@ -34,7 +34,7 @@ class PlannedSet:
 
     @property
     def pictures(self) -> int:
-        """How many there are."""
+        """The number of pictures."""
         return len(self.source.cases) if isinstance(self.source, PictureCases) else len(self.source.pairs.jobs)
 
 
@@ -43,12 +43,12 @@ class BenchmarkPlan:
     """What a benchmark is going to do.
 
     Attributes:
-        recipe: What was asked for.
+        recipe: The recipe.
         sets: By name, in order.
         baseline: The method that the others are compared with.
-        output: The folder of all that is written.
+        output: The folder for everything.
         device: Where metrics run.
-        command: What makes it again, for the report.
+        command: The command line that repeats it.
     """
 
     recipe: BenchmarkRecipe
@@ -66,7 +66,7 @@ class BenchmarkPlan:
 
     @property
     def results(self) -> int:
-        """How many pictures are to be made or looked at, of all methods together."""
+        """The number of results of all methods together."""
         return len(self.recipe.methods) * sum(planned.pictures for planned in self.sets.values())
 
 
@@ -74,10 +74,10 @@ def plan_benchmark(recipe: BenchmarkRecipe, output: Path, *, device: str = "auto
     """Find the pictures, and see that methods and metrics can run. Nothing is written.
 
     Args:
-        recipe: What is compared.
-        output: The folder for all that is written.
+        recipe: The recipe.
+        output: The folder for everything.
         device: Where metrics run.
-        command: What makes it again, for the report.
+        command: The command line that repeats it, for the report.
 
     Raises:
         UsageError: Something cannot be done; the message names all of it.
@@ -135,7 +135,7 @@ def _metrics_of(recipe: BenchmarkRecipe, *, has_references: bool) -> tuple[str, 
     metrics = [find_metric(name) for name in names]
     able = [metric for metric in metrics if has_references or not metric.needs_reference]
     if not able:
-        raise UsageError(f"{', '.join(names)}: these compare with true pictures, and there are none")
+        raise UsageError(f"{', '.join(names)}: FR metrics need ground truth, and this set has none")
     reasons = [missing_weights(metric) for metric in able]
     if all(reasons):
         raise UsageError(f"none of its metrics can run: {'; '.join(reasons)}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from aimanga.atomic import remove_remains, replacing
 from aimanga.batch import Journal, Json, Tick, Watcher, gather, journal
-from aimanga.benchmark.command import ProgramError, end_left_running, filled, run_program
+from aimanga.benchmark.command import ProgramError, filled, kill_orphans, run_program
 from aimanga.benchmark.cost import watched_memory
 from aimanga.benchmark.matching import match_results
 from aimanga.benchmark.methods import Runnable, check_result, fingerprint, run_method, warm_up
@@ -65,7 +65,7 @@ def produce_results(
     method_key = fingerprint(method)
     with journal(places.journal) as kept:
         remove_remains(places.results)
-        end_left_running(places.logs)
+        kill_orphans(places.logs)
         key = partial(_key, method_key, scale)
         intact = partial(_is_intact, kept, targets)
         run = partial(gather, journal=kept, key=key, intact=intact, watcher=watcher)

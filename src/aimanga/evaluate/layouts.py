@@ -1,12 +1,12 @@
-"""The ways in which published test sets lie on a disk, each read by what it looks like.
+"""Read test sets in the folder layouts of published ones; the layout is recognized.
 
 | layout | what it looks like |
 | --- | --- |
 | `aimanga` | `manifest.json` of `aimanga testset build` |
 | `realsr` | RealSR: `.../Canon/Test/4/Canon_001_HR.png` beside `Canon_001_LR4.png`; the camera is the category |
 | `div2k` | DIV2K: `DIV2K_valid_HR/0801.png` and `DIV2K_valid_LR_bicubic/X4/0801x4.png`; a test set has no HR |
-| `pairs` | two folders with pictures of equal names, one of them called HR, the other LR: Set5 and its like |
-| `pictures` | any folder: pictures without a true one |
+| `pairs` | two folders with the same pictures, one called HR or GT, the other LR: Set5 and its like |
+| `pictures` | any other folder: pictures without ground truth |
 
 Sources: J. Cai et al., "Toward Real-World Single Image Super-Resolution", ICCV 2019, arXiv:1904.00523 (RealSR); E.
 Agustsson, R. Timofte, "NTIRE 2017 Challenge on Single Image Super-Resolution: Dataset and Study", CVPRW 2017 (DIV2K).
@@ -37,13 +37,13 @@ _LOW = re.compile(r"(.*[-_ ])?(lr|low)([-_ ]?(x?\d|bicubic).*)?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Case:
-    """A picture to upscale.
+    """A picture of a test set.
 
     Attributes:
-        name: What it is called in tables and results; no two of a set are called alike.
-        low: Its file.
-        high: What it should become; None where nobody knows.
-        category: What it shows, or what took it; None where the set does not tell.
+        name: Its name in tables and results, unique in the set.
+        low: The LR file.
+        high: The HR file; None if there is no ground truth.
+        category: Its subject or camera; None if it is unknown.
     """
 
     name: str
@@ -57,10 +57,10 @@ class PictureCases:
     """A test set.
 
     Attributes:
-        folder: Where it lies.
-        layout: How, see this module.
-        scale: The factor between its pictures; None where it has no true ones to tell.
-        cases: Its pictures, by name.
+        folder: Its folder.
+        layout: Its layout, see this module.
+        scale: The scale between LR and HR; None without HR.
+        cases: Its pictures, sorted by name.
     """
 
     folder: Path
@@ -74,11 +74,11 @@ def read_test_set(folder: str | Path, *, scale: int = 4) -> PictureCases:
 
     Args:
         folder: Its folder.
-        scale: Of sets that have several, such as RealSR and DIV2K, the factor to take.
+        scale: The scale to use, of sets that have several, such as RealSR and DIV2K.
 
     Raises:
-        UsageError: The folder is missing or empty, or its layout is a known one that is not complete; the message says
-            what was expected and what was found.
+        UsageError: The folder is missing or empty, or a layout is incomplete; the message says what was expected and
+            what was found.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -105,7 +105,7 @@ def _built(folder: Path) -> PictureCases:
         )
         return PictureCases(folder, "aimanga", int(manifest["scale"]), cases)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: this is no manifest of a test set: {error!r}") from error
+        raise UsageError(f"{path}: no manifest of a test set: {error!r}") from error
 
 
 def _realsr(folder: Path, files: Sequence[Path], scale: int) -> PictureCases | None:
@@ -161,7 +161,7 @@ def _div2k(folder: Path, files: Sequence[Path], scale: int) -> PictureCases | No
 
 
 def _pairs(folder: Path, files: Sequence[Path], scale: int) -> PictureCases | None:
-    """Two folders of equal names."""
+    """Two folders with the same pictures, HR and LR."""
     folders = sorted(path for path in folder.iterdir() if path.is_dir())
     high = [path for path in folders if _HIGH.fullmatch(path.name)]
     low = [path for path in folders if _LOW.fullmatch(path.name)]
@@ -193,10 +193,10 @@ def _paired(
     high_folder: Path | None,
     scale: int,
 ) -> tuple[Case, ...]:
-    """LR pictures with their HR pictures; all of them have one.
+    """Pair all LR pictures with their HR pictures.
 
     Raises:
-        UsageError: One has none, or several.
+        UsageError: A picture has no partner, or it is ambiguous.
     """
     pairs = pair(
         {path: lr_name(path, scale, folder=low_folder) for path in low},
@@ -210,7 +210,7 @@ def _paired(
 
 
 def _named_apart(found: PictureCases) -> PictureCases:
-    """Give pictures of equal names those of their folders, too, and order them."""
+    """Make the names unique by those of the folders, and sort by name."""
     counts = Counter(case.name for case in found.cases)
     cases = []
     for case in found.cases:

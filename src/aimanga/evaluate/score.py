@@ -1,4 +1,4 @@
-"""Score files and folders: every metric on every picture, with what is missing said aloud."""
+"""Score files and folders: every metric on every picture."""
 
 import json
 import statistics
@@ -32,15 +32,15 @@ class ScoreOptions:
 
 @dataclass(frozen=True)
 class ScorePlan:
-    """What a batch of scores is going to do.
+    """What `score_files` is going to do.
 
     Attributes:
         sources: The pictures, in order.
-        references: Picture to reference; empty where none is needed.
-        metrics: What is scored.
-        missing: Why a metric that was asked for cannot run, by its name.
-        output: The table to write; None for none.
-        options: How they are scored.
+        references: Picture to reference.
+        metrics: The requested metrics.
+        missing: Why a metric cannot run, by its name.
+        output: The table to write; None for no table.
+        options: The options.
     """
 
     sources: tuple[Path, ...]
@@ -53,15 +53,15 @@ class ScorePlan:
 
 @dataclass(frozen=True)
 class PictureScores:
-    """What became of one picture.
+    """The scores of one picture.
 
     Attributes:
         file: The picture.
-        width: In pixels; 0 where it cannot be read.
+        width: In pixels; 0 if it cannot be read.
         height: Likewise.
-        values: Score by name of the metric.
-        problems: Why a metric has no score, by its name.
-        error: Why the picture could not be scored at all: it cannot be read, say.
+        values: Scores by metric.
+        problems: Why a score is missing, by metric.
+        error: Why the picture has no scores at all: it cannot be read, for example.
     """
 
     file: Path
@@ -74,13 +74,13 @@ class PictureScores:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """The result of a batch of scores.
+    """The result of `score_files`.
 
     Attributes:
-        metrics: All that were asked for, in order.
-        pictures: One a file, in order.
+        metrics: The requested metrics.
+        pictures: The scores of each picture, in order.
         missing: Why a metric did not run, by its name.
-        seconds: How long it took.
+        seconds: Wall time.
     """
 
     metrics: tuple[Metric, ...]
@@ -89,21 +89,21 @@ class ScoreReport:
     seconds: float
 
     def mean(self, name: str) -> float | None:
-        """The mean of a metric over the pictures that have it (`count` of them); None where none has."""
+        """The mean of a metric over the `count` pictures that have it; None if none has."""
         values = [picture.values[name] for picture in self.pictures if name in picture.values]
         return statistics.fmean(values) if values else None
 
     def interval(self, name: str) -> Interval | None:
-        """Where the mean over all pictures of the kind lies, as far as these tell; None where they tell too little."""
+        """The confidence interval of the mean; None for too few pictures."""
         return mean_interval([picture.values[name] for picture in self.pictures if name in picture.values])
 
     def count(self, name: str) -> int:
-        """How many pictures have a score of a metric."""
+        """The number of pictures that have a score of a metric."""
         return sum(name in picture.values for picture in self.pictures)
 
     @property
     def exit_code(self) -> int:
-        """0: every picture has every score that was asked for; 1: something is missing, and said."""
+        """0: every picture has every requested score; 1: some are missing."""
         lacking = any(picture.error or picture.problems for picture in self.pictures)
         return 1 if lacking or self.missing else 0
 
@@ -225,15 +225,14 @@ def run_scores(
     keep: Path | None = None,
     watcher: Watcher | None = None,
 ) -> ScoreReport:
-    """Do what a plan says; arguments and errors as for `score_files`.
+    """Run a plan; arguments and errors as for `score_files`.
 
-    What has been scored stays in the file `keep` for the next call. Without one it is kept beside the table until that
-    is written.
+    Scores stay in the file `keep` for the next call; without one they are kept beside the table until that is written.
     """
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least one process is needed")
     running = tuple(metric.name for metric in planned.metrics if metric.name not in planned.missing)
-    _scorer(running or planned.options.metrics, planned.options.device)  # what cannot run is known before the work
+    _scorer(running or planned.options.metrics, planned.options.device)  # fails now, not in the middle of the work
     if jobs > 1:
         _scorer.cache_clear()
     file = None if planned.output is None else planned.output.with_name(f"{planned.output.name}.journal")
@@ -253,7 +252,7 @@ def run_scores(
         if planned.output is not None:
             write_table(scores, planned.output)
     if file is not None and keep is None:
-        file.unlink(missing_ok=True)  # when it is closed: Windows removes no open file
+        file.unlink(missing_ok=True)  # after closing it: Windows removes no open file
     return scores
 
 
@@ -304,5 +303,5 @@ def _report_line(kept: Journal, record: Record) -> str:
 
 @lru_cache(maxsize=2)
 def _scorer(names: tuple[str, ...], device: str) -> Scorer:
-    """The metrics of a process, loaded once; and, where a reference cannot be read, those that need none."""
+    """The metrics, loaded once per process; also the NR metrics alone, for pictures without a readable reference."""
     return Scorer(names, device)

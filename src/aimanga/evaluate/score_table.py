@@ -1,4 +1,4 @@
-"""Scores as files: CSV for spreadsheets, JSON for programs; the protocol stands beside every score."""
+"""Write the scores of pictures as CSV or JSON, with the protocol of every metric."""
 
 import csv
 import json
@@ -19,10 +19,10 @@ _SUFFIXES = (".csv", ".json")
 
 
 def check_table(path: Path) -> None:
-    """See that a table can be written, before the work.
+    """Check that a table can be written.
 
     Raises:
-        UsageError: It has another suffix, it is a folder, or its folder does not exist or cannot be written.
+        UsageError: It has another suffix, it is a folder, or its folder is missing or read-only.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{path}: tables are written as {' or '.join(_SUFFIXES)}")
@@ -35,11 +35,11 @@ def check_table(path: Path) -> None:
 
 
 def write_table(scores: "ScoreReport", path: Path) -> None:
-    """Write scores, as the suffix asks for.
+    """Write scores in the format of the suffix.
 
-    CSV: a row a picture with its size, a column for each metric, one more for what is missing and why, and one for the
-    protocol of each metric. JSON: the metrics with their protocols, means with their intervals, and directions; and the
-    pictures. Infinite PSNR is `inf`, in JSON a string.
+    CSV: a row for each picture with its size, a column for each metric, a column for problems, and one for the protocol
+    of each metric. JSON: the metrics with protocols, means and intervals, and the pictures. Infinite PSNR is `inf`, in
+    JSON a string.
 
     Args:
         scores: The scores.
