@@ -20,7 +20,7 @@ class Config(BaseModel):
 
     def replaced(self, **changes: object) -> Self:
         """A copy with other values, checked as a new one."""
-        return self.model_validate(self.model_dump() | changes)
+        return self.model_validate(dict(self) | changes)
 
 
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:

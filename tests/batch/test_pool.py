@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from aimanga.batch import Job, Unwatched
+from aimanga.batch import Job, Watcher
 from aimanga.batch.pool import attempts
 from tests.batch.works import make_jobs, read
 
@@ -19,7 +19,7 @@ def sleep(job, tick):
 
 def test_a_worker_that_dies_costs_only_its_own_job(tmp_path):
     names = ["a", "crash-1", "b", "c", "crash-2", "d"]
-    ended = dict(attempts(read_job, make_jobs(tmp_path, names), workers=2, watcher=Unwatched()))
+    ended = dict(attempts(read_job, make_jobs(tmp_path, names), workers=2, watcher=Watcher()))
     texts = {job.source.name: attempt.result for job, attempt in ended.items()}
     assert texts == {name: None if "crash" in name else f"content of {name}" for name in names}
     errors = {job.source.name: attempt.error for job, attempt in ended.items() if attempt.error}
@@ -28,7 +28,7 @@ def test_a_worker_that_dies_costs_only_its_own_job(tmp_path):
 
 
 def test_closing_it_ends_the_processes(tmp_path):
-    ending = attempts(sleep, make_jobs(tmp_path, ["a", "b"]), workers=2, watcher=Unwatched())
+    ending = attempts(sleep, make_jobs(tmp_path, ["a", "b"]), workers=2, watcher=Watcher())
     assert next(ending)[0].source.name == "a"
     begin = time.monotonic()
     ending.close()
@@ -48,5 +48,5 @@ def test_an_error_is_one_line(tmp_path, error, message):
         raise error
 
     source = tmp_path / "a"
-    ((_, attempt),) = attempts(fail, [Job(source, tmp_path)], workers=1, watcher=Unwatched())
+    ((_, attempt),) = attempts(fail, [Job(source, tmp_path)], workers=1, watcher=Watcher())
     assert attempt.result is None and attempt.error.startswith(message.format(source=source))

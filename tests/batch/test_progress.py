@@ -10,15 +10,16 @@ from aimanga.text import printable
 def shown(terminal):
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=100, color_system=None)
-    jobs = [Job(Path("in/[a].png"), Path("out/[a].png")), Job(Path("in/b.png"), Path("out/b.png"))]
-    with ProgressDisplay(console, {jobs[0].source: 3.0, jobs[1].source: 1.0}, 2) as display:
-        display.started(jobs[0])
-        display.advanced(jobs[0], 0.5)
+    jobs = [Job(Path("in/[a].png"), Path("out/[a].png"), 3.0), Job(Path("in/b.png"), Path("out/b.png"))]
+    with ProgressDisplay(console) as display:
+        display.on_batch(jobs)
+        display.on_start(jobs[0])
+        display.on_progress(jobs[0], 0.5)
         details = {"input_size": [2, 3], "output_size": [8, 12]}
-        display.finished(jobs[0], Record(jobs[0].source, jobs[0].target, "done", 1.5, details=details))
-        display.started(jobs[1])
-        display.finished(jobs[1], Record(jobs[1].source, jobs[1].target, "failed", error="in/b.png: [broken]"))
-        display.finished(jobs[1], Record(jobs[1].source, None, "done"))
+        display.on_end(jobs[0], Record(jobs[0].source, jobs[0].target, "done", 1.5, details=details))
+        display.on_start(jobs[1])
+        display.on_end(jobs[1], Record(jobs[1].source, jobs[1].target, "failed", error="in/b.png: [broken]"))
+        display.on_end(jobs[1], Record(jobs[1].source, None, "done"))
     return output.getvalue()
 
 

@@ -62,7 +62,7 @@ def test_kernels_keep_sixteen_bits_and_gray(tmp_path, kernel):
 
 def test_a_model_is_what_upscale_makes(source, nearest_model):
     method = ModelMethod(name="m", model=str(nearest_model), strength=0.5)
-    expected = aimanga.upscale(aimanga.read(source), nearest_model, strength=0.5).pixels
+    expected = aimanga.upscale(aimanga.read(source), model=nearest_model, strength=0.5).pixels
     assert np.array_equal(made(method, source), expected)
     # Of a set with another factor the results have its size.
     assert made(method, source, 3).shape == (60, 72, 3)

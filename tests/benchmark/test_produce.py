@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from aimanga.batch import Unwatched, journal
+from aimanga.batch import Watcher, journal
 from aimanga.benchmark.methods import fingerprint
 from aimanga.benchmark.produce import Places, produce_results
 from aimanga.benchmark.recipe import ModelMethod, Program, Resampling
@@ -11,11 +11,11 @@ from aimanga.images import Picture, read, write
 NAMES = [f"p{n}" for n in range(7)]
 
 
-class Counting(Unwatched):
+class Counting(Watcher):
     def __init__(self):
         self.made = []
 
-    def finished(self, job, record):
+    def on_end(self, job, record):
         if record.status == "done":
             self.made.append(job.source.stem)
 

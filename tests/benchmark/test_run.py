@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.batch import Unwatched
+from aimanga.batch import Watcher
 from aimanga.benchmark import BenchmarkRecipe, benchmark_methods
 from aimanga.errors import UsageError
 from aimanga.images import Picture, write
@@ -14,11 +14,11 @@ from tests.conftest import ROOT
 KERNELS = [{"name": "bicubic", "resample": "bicubic"}, {"name": "lanczos", "resample": "lanczos"}]
 
 
-class Counting(Unwatched):
+class Counting(Watcher):
     def __init__(self):
         self.made, self.scored = [], []
 
-    def finished(self, job, record):
+    def on_end(self, job, record):
         if record.status == "done":
             # A result becomes its score: what is scored lies in the folder of a method.
             kind = self.scored if "scores" in job.target.name else self.made

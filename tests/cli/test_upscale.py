@@ -1,12 +1,8 @@
-import inspect
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
-
-import aimanga
-from aimanga.cli.upscale import upscale
 
 
 @pytest.fixture
@@ -23,13 +19,13 @@ def test_it_says_what_it_does_and_what_it_did(aimanga_cli, photos, tmp_path, nea
     assert result.returncode == 0, result.stderr
     first, second, *rest = result.stdout.splitlines()
     assert first.startswith(f"{nearest_model} on CPU, ")
-    assert second.startswith("2 of 2 pictures to make, 0.00 -> 0.0 megapixels, about ")
+    assert second.startswith("2 of 2 pictures to upscale, 0.00 -> 0.0 megapixels, about ")
     assert rest[0] == "1 other file left out"
     assert rest[1] == "1 subfolder left out (--recursive enters them)"
     assert f"done     {tmp_path / 'out' / 'a.png'}  8 x 6 -> 32 x 24" in rest[2]
     assert rest[-1].startswith("2 done, 0 skipped, 0 failed in ")
     again = aimanga_cli("upscale", photos, "-o", tmp_path / "out", "-m", nearest_model)
-    assert "2 already there (--overwrite makes them again)" in again.stdout
+    assert "2 already there (--overwrite replaces them)" in again.stdout
     assert "0 done, 2 skipped, 0 failed" in again.stdout
 
 
@@ -67,12 +63,3 @@ def test_a_dry_run_writes_nothing(aimanga_cli, photos, tmp_path, nearest_model):
     assert lines[1] == f"upscales  {photos / 'b.jpg'} -> {tmp_path / 'out' / 'b.jpg'}  8 x 6 -> 32 x 24"
     assert lines[2].startswith(f"fails     {photos / 'broken.png'}: ")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
-
-
-def test_the_defaults_are_those_of_the_library():
-    """The command line repeats them, so that its help imports nothing heavy."""
-    library = inspect.signature(aimanga.upscale_files).parameters
-    shared = {name: p for name, p in inspect.signature(upscale).parameters.items() if name in library}
-    assert set(shared) == set(library) - {"watcher"}
-    for name, parameter in shared.items():
-        assert parameter.default == library[name].default, name

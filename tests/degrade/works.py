@@ -4,17 +4,17 @@ import signal
 import sys
 from pathlib import Path
 
-from aimanga.batch import Unwatched
+from aimanga.batch import Watcher
 from aimanga.degrade import make_pairs
 
 
-class Waiting(Unwatched):
+class Waiting(Watcher):
     """Waits for a signal when the third pair has been made."""
 
     def __init__(self):
         self.made = 0
 
-    def finished(self, job, record):
+    def on_end(self, job, record):
         self.made += 1
         if self.made == 3:
             sys.stdout.write("three are made\n")

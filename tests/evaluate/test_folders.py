@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import aimanga
-from aimanga.batch import Unwatched
+from aimanga.batch import Watcher
 from aimanga.errors import UsageError
 from aimanga.evaluate import evaluate_results, read_test_set
 from aimanga.images import Picture, write
@@ -30,11 +30,11 @@ def results(tmp_path):
     return tmp_path
 
 
-class Counting(Unwatched):
+class Counting(Watcher):
     def __init__(self):
         self.scored = []
 
-    def finished(self, job, record):
+    def on_end(self, job, record):
         if record.status == "done":
             self.scored.append(job.source.name)
 

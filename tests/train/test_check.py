@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aimanga.batch import Unwatched
+from aimanga.batch import Watcher
 from aimanga.errors import UsageError
 from aimanga.images import Box, Picture, write
 from aimanga.train.check import check
@@ -99,11 +99,11 @@ def test_places_in_one_picture_are_no_copies_but_have_to_lie_in_it(photos, read_
         checked(read_recipe('path = "a"'), sets)
 
 
-class Counting(Unwatched):
+class Counting(Watcher):
     def __init__(self):
         self.read = []
 
-    def finished(self, job, record):
+    def on_end(self, job, record):
         if record.status == "done":
             self.read.append(job.source.name)
 

@@ -255,7 +255,7 @@ def test_animations_are_refused_or_their_first_page_taken(tmp_path, nearest_mode
 
 def test_what_a_format_cannot_hold_is_known_before_the_work(tmp_path, nearest_model, monkeypatch):
     save(tmp_path / "long.png", RNG.integers(0, 256, (1, 5000, 3), np.uint8))
-    planned = plan_upscale(tmp_path / "long.png", tmp_path / "o", UpscaleOptions(str(nearest_model)), format="webp")
+    planned = plan_upscale(tmp_path / "long.png", tmp_path / "o", UpscaleOptions(model=nearest_model, format="webp"))
     assert "20000 x 4 is too large for webp" in planned.pictures[0].problem
     monkeypatch.setattr("aimanga.upscale.files.upscale_rows", None)
     report = aimanga.upscale_files(tmp_path / "long.png", tmp_path / "o", model=nearest_model, format="webp")

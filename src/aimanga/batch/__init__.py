@@ -2,11 +2,11 @@
 
 from aimanga.batch.gather import Measure, gather
 from aimanga.batch.journal import Journal, Json, journal
-from aimanga.batch.plan import Job, Plan, find, plan
+from aimanga.batch.plan import Job, Paths, Plan, as_paths, find, plan
 from aimanga.batch.progress import ProgressDisplay
-from aimanga.batch.report import Detail, Record, Report
+from aimanga.batch.report import Detail, Record, Report, Status
 from aimanga.batch.run import Work, run
-from aimanga.batch.watcher import Tick, Unwatched, Watcher
+from aimanga.batch.watcher import Tick, Watcher
 
 __all__ = [
     "Detail",
@@ -14,14 +14,16 @@ __all__ = [
     "Journal",
     "Json",
     "Measure",
+    "Paths",
     "Plan",
     "ProgressDisplay",
     "Record",
     "Report",
+    "Status",
     "Tick",
-    "Unwatched",
     "Watcher",
     "Work",
+    "as_paths",
     "find",
     "gather",
     "journal",

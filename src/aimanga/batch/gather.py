@@ -68,8 +68,9 @@ def gather(
             if journal.holds(job.source, keys[job]) and intact(job.source):
                 records[job] = Record(job.source, None, "skipped")
     with reporting(report, watcher, line) as watching:
+        watching.on_batch(jobs)
         for job, record in records.items():
-            watching.finished(job, record)
+            watching.on_end(job, record)
         waiting = [job for job in keys if job not in records]
         with closing(
             attempts(partial(_measure, work), waiting, workers=workers, watcher=watching, apart=apart)
@@ -79,7 +80,7 @@ def gather(
                 if attempt.result is not None:
                     journal.append(job.source, keys[job], attempt.result)
                     records[job] = Record(job.source, None, "done", attempt.seconds)
-                watching.finished(job, records[job])
+                watching.on_end(job, records[job])
     return Report(tuple(records[job] for job in jobs), 0, time.perf_counter() - begin)
 
 

@@ -2,20 +2,35 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aimanga.atomic import is_part
 from aimanga.errors import UsageError
 
+Paths = str | Path | Sequence[str | Path]
+"""A file, a folder, or several of them."""
+
+
+def as_paths(inputs: Paths) -> list[Path]:
+    """A file, a folder, or several of them, as a list."""
+    return [Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+
 
 @dataclass(frozen=True)
 class Job:
-    """One file to work on, and the file that the result goes to."""
+    """One file to work on, and the file that the result goes to.
+
+    Attributes:
+        source: The file to read.
+        target: The file to write.
+        cost: How much work it is, in any unit: progress bars count with it.
+    """
 
     source: Path
     target: Path
+    cost: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,8 @@ def _attempt(work: Callable[[Job, Tick], Result], job: Job, tick: Tick) -> Attem
 
 def _here(work: Callable[[Job, Tick], Result], jobs: Sequence[Job], watcher: Watcher) -> Attempts[Result]:
     for job in jobs:
-        watcher.started(job)
-        yield job, _attempt(work, job, partial(watcher.advanced, job))
+        watcher.on_start(job)
+        yield job, _attempt(work, job, partial(watcher.on_progress, job))
 
 
 def _in_processes(
@@ -111,7 +111,7 @@ def _run_pool(
         while waiting or running:
             while waiting and len(running) < workers:
                 running[pool.submit(_attempt, work, waiting[0], _no_tick)] = waiting[0]
-                watcher.started(waiting.popleft())
+                watcher.on_start(waiting.popleft())
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             # What succeeded before the pool broke is kept, so it comes first.
             for future in sorted(finished, key=lambda future: future.exception() is not None):

@@ -1,7 +1,6 @@
 """Show on the terminal how a batch goes on."""
 
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,33 +10,23 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from aimanga.batch.plan import Job
 from aimanga.batch.report import Record, Status
+from aimanga.batch.watcher import Watcher
 from aimanga.text import printable
 
 
-class ProgressDisplay:
-    """A watcher with one bar for the batch and one for the file at work; a line for every file that ends.
+class ProgressDisplay(Watcher):
+    """A bar for the batch, one for the file at work, and a line for every file that ends.
 
     On something that is not a terminal there are only the lines.
 
     Args:
         console: Where to print.
-        costs: How much work each source is, in any unit; it makes the remaining time right for files of
-            different size. A source that is not named costs 1.
-        jobs: Number of all jobs.
         lines: The files that get a line; thousands of skipped ones would hide the others.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        costs: Mapping[Path, float],
-        jobs: int,
-        *,
-        lines: Collection[Status] = ("done", "failed"),
-    ) -> None:
+    def __init__(self, console: Console, *, lines: Collection[Status] = ("done", "failed")) -> None:
+        self.console = console
         self._lines = lines
-        self._console = console
-        self._costs = costs
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -49,14 +38,12 @@ class ProgressDisplay:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._jobs = jobs
-        self._ended = 0
-        self._done = 0.0
-        self._all = self._progress.add_task(f"0/{jobs}", total=sum(costs.values()) or float(jobs))
+        self._all: TaskID | None = None
         self._current: TaskID | None = None
+        self._jobs = self._ended = 0
+        self._done = 0.0
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -64,25 +51,36 @@ class ProgressDisplay:
     ) -> None:
         self._progress.stop()
 
-    def started(self, job: Job) -> None:
+    def on_batch(self, jobs: Sequence[Job]) -> None:
+        """Begin the bar of a batch."""
+        for task in (self._all, self._current):
+            if task is not None:
+                self._progress.remove_task(task)
+        self._jobs, self._ended, self._done, self._current = len(jobs), 0, 0.0, None
+        self._all = self._progress.add_task(f"0/{len(jobs)}", total=sum(job.cost for job in jobs) or 1.0)
+        self._progress.start()
+
+    def on_start(self, job: Job) -> None:
         """Show the file at work."""
         if self._current is not None:
             self._progress.remove_task(self._current)
         self._current = self._progress.add_task(escape(printable(job.source.name)), total=1.0)
 
-    def advanced(self, job: Job, share: float) -> None:
+    def on_progress(self, job: Job, share: float) -> None:
         """Move both bars."""
         if self._current is not None:
             self._progress.update(self._current, completed=share)
-        self._progress.update(self._all, completed=self._done + share * self._costs.get(job.source, 1.0))
+        if self._all is not None:
+            self._progress.update(self._all, completed=self._done + share * job.cost)
 
-    def finished(self, job: Job, record: Record) -> None:
+    def on_end(self, job: Job, record: Record) -> None:
         """Count the file and print its line."""
         self._ended += 1
-        self._done += self._costs.get(job.source, 1.0)
-        self._progress.update(self._all, completed=self._done, description=f"{self._ended}/{self._jobs}")
+        self._done += job.cost
+        if self._all is not None:
+            self._progress.update(self._all, completed=self._done, description=f"{self._ended}/{self._jobs}")
         if record.status in self._lines:
-            self._console.print(_line(record), soft_wrap=True, highlight=False, emoji=False)
+            self.console.print(_line(record), soft_wrap=True, highlight=False, emoji=False)
 
 
 def _line(record: Record) -> str:

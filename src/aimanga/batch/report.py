@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Status = Literal["done", "skipped", "failed"]
+Status = Literal["done", "skipped", "failed", "planned"]
 Detail = str | int | float | bool | None | list[int]
 
 
@@ -17,7 +17,8 @@ class Record:
     Attributes:
         file: The source.
         output: The result; None where it is values.
-        status: `done`; `skipped`: the result was there already; `failed`: there is no result.
+        status: `done`; `skipped`: the result was there already; `failed`: there is no result;
+            `planned`: a dry run would make it.
         seconds: How long it took.
         error: Why it failed, in one line.
         sha256: Digest of the result.

@@ -63,13 +63,14 @@ def run(
     todo = set(waiting)
     records = {job: Record(job.source, job.target, "skipped") for job in jobs if job not in todo}
     with reporting(report, watcher) as watching:
+        watching.on_batch(jobs)
         for job, record in records.items():
-            watching.finished(job, record)
+            watching.on_end(job, record)
         try:
             with closing(attempts(partial(_make, work), waiting, workers=workers, watcher=watching)) as ending:
                 for job, attempt in ending:
                     records[job] = _record(job, attempt)
-                    watching.finished(job, records[job])
+                    watching.on_end(job, records[job])
         finally:
             for folder in folders:
                 remove_remains(folder)

@@ -1,76 +1,82 @@
-"""Who is told how a batch goes on: a display, the lines of a report."""
+"""Callbacks for the progress of a verb."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from aimanga.batch.plan import Job
 from aimanga.batch.report import Record
 
 Tick = Callable[[float], None]
-"""Told now and then the share of the work that is done, 0 to 1."""
+"""Called now and then with the share of the work that is done, 0 to 1."""
 
 
-class Watcher(Protocol):
-    """Is told how a batch goes on."""
+class Watcher:
+    """Callbacks; each does nothing until it is overridden.
 
-    def started(self, job: Job) -> None:
+    class Counter(Watcher):
+        def on_end(self, job, record):
+            print(job.source, record.status)
+
+    aimanga.upscale_files("photos", "out", watcher=Counter())
+    """
+
+    def on_plan(self, plan: object) -> None:
+        """The plan of the verb is made and checked; the work is about to begin."""
+
+    def on_stage(self, text: str) -> None:
+        """A part of a long verb begins; the text says which."""
+
+    def on_batch(self, jobs: Sequence[Job]) -> None:
+        """A batch of jobs begins."""
+
+    def on_start(self, job: Job) -> None:
         """A job begins."""
 
-    def advanced(self, job: Job, share: float) -> None:
-        """This share of a job, 0 to 1, is done. Not told of jobs in other processes."""
+    def on_progress(self, job: Job, share: float) -> None:
+        """This share of a job, 0 to 1, is done. Not called for jobs in other processes."""
 
-    def finished(self, job: Job, record: Record) -> None:
-        """A job has come to its end, whichever."""
-
-
-class Unwatched:
-    """A watcher that does nothing."""
-
-    def started(self, job: Job) -> None:
-        """Nothing."""
-
-    def advanced(self, job: Job, share: float) -> None:
-        """Nothing."""
-
-    def finished(self, job: Job, record: Record) -> None:
-        """Nothing."""
+    def on_end(self, job: Job, record: Record) -> None:
+        """A job has ended: done, skipped, or failed."""
 
 
 @contextmanager
 def reporting(
     report: Path | None, watcher: Watcher | None, line: Callable[[Record], str] = Record.to_json
 ) -> Iterator[Watcher]:
-    """Give a watcher that appends a line to a file for each job that ends, and hands everything on.
+    """Append a line to a file for each job that ends, and pass everything on to a watcher.
 
     Args:
         report: The file; its folder is made. None for no lines.
-        watcher: To hand on to.
-        line: What to write of a job, without its end of line.
+        watcher: The watcher.
+        line: Makes the line of a job, without its end of line.
     """
-    watcher = watcher or Unwatched()
+    watcher = watcher or Watcher()
     if report is None:
         yield watcher
         return
     report.parent.mkdir(parents=True, exist_ok=True)
-    # Line-buffered: a killed run's report ends after the last finished file.
+    # Line-buffered: the report of a killed run ends after the last finished file.
     with report.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as file:
         yield _Reporting(file, watcher, line)
 
 
-class _Reporting:
+class _Reporting(Watcher):
     def __init__(self, file: TextIO, watcher: Watcher, line: Callable[[Record], str]) -> None:
         self._file = file
         self._watcher = watcher
         self._line = line
 
-    def started(self, job: Job) -> None:
-        self._watcher.started(job)
+    def on_batch(self, jobs: Sequence[Job]) -> None:
+        self._watcher.on_batch(jobs)
 
-    def advanced(self, job: Job, share: float) -> None:
-        self._watcher.advanced(job, share)
+    def on_start(self, job: Job) -> None:
+        self._watcher.on_start(job)
 
-    def finished(self, job: Job, record: Record) -> None:
+    def on_progress(self, job: Job, share: float) -> None:
+        self._watcher.on_progress(job, share)
+
+    def on_end(self, job: Job, record: Record) -> None:
         self._file.write(self._line(record) + "\n")
-        self._watcher.finished(job, record)
+        self._watcher.on_end(job, record)

@@ -103,7 +103,7 @@ def run_method(
     begin = time.perf_counter()
     if isinstance(method, ModelMethod):
         options = UpscaleOptions(
-            method.model, scale, strength=method.strength, device=method.device, precision=method.precision
+            model=method.model, scale=scale, strength=method.strength, device=method.device, precision=method.precision
         )
         upscale_file(source, target, tick, options=options)
         return time.perf_counter() - begin

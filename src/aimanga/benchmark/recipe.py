@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from aimanga.config import Config, Key, key_lines, load, place, read_toml, recipe_file
 from aimanga.errors import UsageError
+from aimanga.options import Device, Precision
 from aimanga.problems import Problems
 from aimanga.text import printable
 
@@ -34,10 +35,8 @@ class ModelMethod(Config):
     """A name of the catalogue, or a weight file."""
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     """0 is a plain bicubic upscale, 1 the network's result; values between blend the two."""
-    precision: str = "auto"
-    """auto, fp32, bf16 or fp16."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
+    precision: Precision = "auto"
+    device: Device = "auto"
 
 
 class Resampling(Config):

@@ -50,7 +50,7 @@ def benchmark(
     if dry_run:
         return
     # Every picture is made and scored.
-    with ProgressDisplay(console, {}, 2 * plan.results, lines={"failed"}) as display:
+    with ProgressDisplay(console, lines={"failed"}) as display:
         report = run_benchmark(plan, jobs=jobs, watcher=display, announce=lambda what: say(console, what))
     say_results(console, report)
     raise typer.Exit(report.exit_code)

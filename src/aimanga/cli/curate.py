@@ -109,10 +109,10 @@ def curate(
     say(console, f"{counted(len(plan.jobs), 'picture')}, {jobs} at a time")
     say_left_out(console, plan.ignored, plan.subfolders)
     with opened(plan) as known:
-        with ProgressDisplay(console, {}, len(plan.jobs), lines={"failed"}) as display:
+        with ProgressDisplay(console, lines={"failed"}) as display:
             decisions = decide(plan, known, jobs=jobs, watcher=display)
         _say_decisions(console, decisions)
-        with ProgressDisplay(console, {}, decisions.files, lines={"failed"}) as display:
+        with ProgressDisplay(console, lines={"failed"}) as display:
             result = run_curation(plan, decisions, known, jobs=jobs, watcher=display)
     _say_files(console, result, output)
     raise typer.Exit(result.exit_code)

@@ -8,7 +8,7 @@ import typer
 from aimanga.cli.console import say, say_counts, say_left_out
 from aimanga.text import counted
 
-degrade = typer.Typer(help="Degrade pictures as the world does: see it, store pairs, fit it.", no_args_is_help=True)
+degrade = typer.Typer(add_completion=False, no_args_is_help=True)
 
 _Inputs = Annotated[list[Path], typer.Argument(metavar="HR...", help="Pictures and folders.", show_default=False)]
 _Recipe = Annotated[str, typer.Option("--recipe", help="A name that `aimanga degrade recipes` lists, or a TOML file.")]
@@ -72,7 +72,7 @@ def pairs(
     plan = plan_pairs(inputs, output, options, per_image=per_image, recursive=recursive)
     say(console, f"recipe {recipe}: {counted(len(plan.jobs), 'pair')} of {counted(plan.pictures, 'picture')}")
     say_left_out(console, plan.ignored, plan.subfolders)
-    with ProgressDisplay(console, {}, len(plan.jobs)) as display:
+    with ProgressDisplay(console) as display:
         result = run_pairs(plan, overwrite=overwrite, jobs=jobs, report=report, watcher=display)
     say_counts(console, result)
     raise typer.Exit(result.exit_code)

@@ -48,7 +48,7 @@ def evaluate(
     options = ScoreOptions(names, reference, device, max_pixels, scale=scale)
     plan = plan_evaluation(results, output, options, recursive=recursive)
     say(console, f"{counted(len(plan.files), 'method')}, {counted(plan.pictures, 'picture')}")
-    with ProgressDisplay(console, {}, plan.pictures, lines={"failed"}) as display:
+    with ProgressDisplay(console, lines={"failed"}) as display:
         report = run_evaluation(plan, jobs=jobs, watcher=display)
     say_results(console, report)
     raise typer.Exit(report.exit_code)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-models = typer.Typer(help="List the models that are known by name; show one, blend two.", invoke_without_command=True)
+models = typer.Typer(add_completion=False, invoke_without_command=True)
 
 
 @models.callback()

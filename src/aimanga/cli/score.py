@@ -71,7 +71,7 @@ def score(
     names = metric_names(metrics, with_reference=reference is not None)
     options = ScoreOptions(names, reference, device, max_pixels, first_page, scale)
     plan = plan_scores(inputs, options, output=output, recursive=recursive)
-    with ProgressDisplay(console, {}, len(plan.sources), lines={"failed"}) as display:
+    with ProgressDisplay(console, lines={"failed"}) as display:
         result = run_scores(plan, jobs=jobs, report=report, watcher=display)
     _print_scores(console, result)
     if output is not None:

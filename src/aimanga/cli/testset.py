@@ -9,7 +9,7 @@ import typer
 from aimanga.cli.console import say, say_counts
 from aimanga.text import counted
 
-testset = typer.Typer(no_args_is_help=True, help="Test sets: make one, verify it, read published ones.")
+testset = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @testset.command()
@@ -43,7 +43,7 @@ def build(
         say(console, f"skipped: {problem}")
     for category, (taken, there) in plan.categories.items():
         say(console, f"{category}: {taken} of {counted(there, 'picture')}")
-    with ProgressDisplay(console, {}, len(plan.pairs.jobs), lines={"failed"}) as display:
+    with ProgressDisplay(console, lines={"failed"}) as display:
         report = run_test_set(plan, jobs=jobs, watcher=display)
     say_counts(console, report)
     if not report.failed:

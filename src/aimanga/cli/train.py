@@ -180,7 +180,7 @@ class _Display:
         from aimanga.batch import ProgressDisplay
 
         say(self._console, f"checking {counted(files, 'picture')}")
-        self._check = ProgressDisplay(self._console, {}, files, lines=())
+        self._check = ProgressDisplay(self._console, lines=())
         self._check.__enter__()
         return self._check
 

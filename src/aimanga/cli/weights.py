@@ -9,7 +9,7 @@ import typer
 
 from aimanga.hashing import sha256_of
 
-weights = typer.Typer(help="Fetch published weight files, or put them in place by hand.", no_args_is_help=True)
+weights = typer.Typer(add_completion=False, no_args_is_help=True)
 
 _Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="What `list` shows.", show_default=False)]
 

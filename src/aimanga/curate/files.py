@@ -33,7 +33,7 @@ from aimanga.curate.screening import Screening
 from aimanga.curate.select import Candidate, Keep, Reason, select
 from aimanga.curate.survey import Known, gray_of, survey_file, survey_key, tiles_of
 from aimanga.errors import UsageError
-from aimanga.images import MAX_PIXELS
+from aimanga.options import MAX_PIXELS
 
 JOURNAL = "measures.jsonl"
 SCREENING = "screening.toml"

@@ -10,7 +10,8 @@ from aimanga.curate.outputs import CROPS, PICTURES, Pictures
 from aimanga.curate.screening import Screening
 from aimanga.curate.select import Keep
 from aimanga.errors import UsageError
-from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES
+from aimanga.images import READABLE_SUFFIXES
+from aimanga.options import MAX_PIXELS
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,15 @@ import torch
 from torch import Generator
 
 from aimanga.atomic import remove_remains, replacing
-from aimanga.batch import Detail, Job, Record, Report, Tick, Unwatched, Watcher, plan, run
+from aimanga.batch import Detail, Job, Record, Report, Tick, Watcher, plan, run
 from aimanga.config import write_toml
 from aimanga.degrade.pipeline import degrade
 from aimanga.degrade.recipe import DEFAULT_RECIPE, Recipe, load_recipe
 from aimanga.degrade.steps import Sample, draw
 from aimanga.errors import AimangaError, PictureError, UsageError
 from aimanga.hashing import seed_of
-from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Box, Picture, PictureFile, Samples, read, write
+from aimanga.images import READABLE_SUFFIXES, Box, Picture, PictureFile, Samples, read, write
+from aimanga.options import MAX_PIXELS
 from aimanga.tensors import from_array, to_array
 
 MANIFEST = "manifest.jsonl"
@@ -350,24 +351,27 @@ def rgb(picture: Picture) -> Picture:
     return Picture(to_array(x, np.uint8), icc=picture.icc)
 
 
-class _Manifest:
+class _Manifest(Watcher):
     """A watcher that writes a line for each pair that is made, and in the end all of them anew, in order."""
 
     def __init__(self, planned: PairPlan, known: Mapping[str, Pair], watcher: Watcher | None) -> None:
         self._planned = planned
         self._pairs = dict(known)
-        self._watcher = watcher or Unwatched()
+        self._watcher = watcher or Watcher()
         self._path = planned.output / MANIFEST
         _write_lines(self._path, self._pairs.values())
         self._file = self._path.open("a", encoding="utf-8", errors="surrogateescape", buffering=1)
 
-    def started(self, job: Job) -> None:
-        self._watcher.started(job)
+    def on_batch(self, jobs: Sequence[Job]) -> None:
+        self._watcher.on_batch(jobs)
 
-    def advanced(self, job: Job, share: float) -> None:
-        self._watcher.advanced(job, share)
+    def on_start(self, job: Job) -> None:
+        self._watcher.on_start(job)
 
-    def finished(self, job: Job, record: Record) -> None:
+    def on_progress(self, job: Job, share: float) -> None:
+        self._watcher.on_progress(job, share)
+
+    def on_end(self, job: Job, record: Record) -> None:
         # What is known already was compared with its draws before the work.
         if record.status != "failed" and _relative(job.target, self._planned.output) not in self._pairs:
             # Of a pair that was there already the source may have gone.
@@ -375,7 +379,7 @@ class _Manifest:
                 pair = _drawn(job.source, job.target, self._planned.output, self._planned.options)
                 self._pairs[pair.lr] = pair
                 self._file.write(pair.to_json() + "\n")
-        self._watcher.finished(job, record)
+        self._watcher.on_end(job, record)
 
     def write(self) -> None:
         self._file.close()

@@ -17,7 +17,8 @@ from aimanga.degrade.recipe import DEFAULT_RECIPE
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.layouts import MANIFEST
 from aimanga.hashing import seed_of, sha256_of
-from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, PictureFile
+from aimanga.images import READABLE_SUFFIXES, PictureFile
+from aimanga.options import MAX_PIXELS
 from aimanga.text import counted, listed
 from aimanga.version import versions
 

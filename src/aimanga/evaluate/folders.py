@@ -12,8 +12,9 @@ from aimanga.evaluate.comparison import Comparison, MethodResult, SetResult
 from aimanga.evaluate.references import find_references
 from aimanga.evaluate.score import ScoreOptions, check_references, plan_known_pairs, requested_metrics, run_scores
 from aimanga.evaluate.tables import write_tables
-from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES
+from aimanga.images import READABLE_SUFFIXES
 from aimanga.metrics import available_metrics
+from aimanga.options import MAX_PIXELS
 from aimanga.pairing import hr_name, lr_name, pair
 from aimanga.problems import Problems
 from aimanga.text import listed

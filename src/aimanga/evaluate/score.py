@@ -14,8 +14,9 @@ from aimanga.evaluate.references import find_references
 from aimanga.evaluate.score_table import as_json, check_table, write_table
 from aimanga.evaluate.statistics import Interval, mean_interval
 from aimanga.hashing import file_key
-from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, read
+from aimanga.images import READABLE_SUFFIXES, read
 from aimanga.metrics import Metric, Scorer, Scores, available_metrics, find_metric, missing_weights
+from aimanga.options import MAX_PIXELS
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from aimanga.images.box import Box
 from aimanga.images.formats import FORMATS, READABLE_SUFFIXES, Format, format_named, format_of, output_suffix
 from aimanga.images.picture import Canvas, Header, Metadata, Picture, RowSource, Samples
-from aimanga.images.read import MAX_PIXELS, PictureFile, read
+from aimanga.images.read import PictureFile, read
 from aimanga.images.write import DEFAULT_QUALITY, check_size, write, writing
 
 __all__ = [
     "DEFAULT_QUALITY",
     "FORMATS",
-    "MAX_PIXELS",
     "READABLE_SUFFIXES",
     "Box",
     "Canvas",

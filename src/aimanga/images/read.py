@@ -12,10 +12,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from aimanga.errors import PictureError
 from aimanga.images.colour import to_working_space
 from aimanga.images.picture import Canvas, Header, Metadata, Picture, Samples
-
-MAX_PIXELS = 2**28
-"""A picture of more pixels (16384 x 16384) is refused: a small file can announce a picture that fills the memory."""
-
+from aimanga.options import MAX_PIXELS
 
 # What Pillow makes of the samples of a bitmap; all others become RGB.
 _BITMAP_MODES = {"1": "L", "L": "L", "RGBA": "RGBA"}

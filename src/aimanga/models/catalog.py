@@ -14,9 +14,7 @@ from aimanga.models.checkpoint import named_by_order, read_info, read_state
 from aimanga.models.detect import build_network
 from aimanga.models.ncnn import read_ncnn
 from aimanga.models.networks import Generator
-
-DEFAULT_MODEL = "realesrgan-x4plus"
-"""What is used where no model is named."""
+from aimanga.options import DEFAULT_MODEL as DEFAULT_MODEL
 
 _BSD3 = "BSD-3-Clause"
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN"

@@ -3,16 +3,16 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import psutil
 
-from aimanga.batch import Detail, Job, Report, Tick, Watcher, plan, run
+from aimanga.batch import Detail, Job, Paths, Record, Report, Status, Tick, Watcher, as_paths, run
+from aimanga.batch import plan as find_jobs
 from aimanga.errors import AimangaError, PictureError, ResourceError, UsageError
 from aimanga.images import (
-    MAX_PIXELS,
     READABLE_SUFFIXES,
     Format,
     Header,
@@ -23,30 +23,10 @@ from aimanga.images import (
     output_suffix,
     writing,
 )
-from aimanga.models import DEFAULT_MODEL
+from aimanga.options import with_options
 from aimanga.upscale.engine import Engine
-from aimanga.upscale.image import (
-    check_options,
-    load_engine,
-    output_size,
-    upscale_rows,
-)
-
-
-@dataclass(frozen=True)
-class UpscaleOptions:
-    """How a batch of files is upscaled; the fields are those of `upscale_files`."""
-
-    model: str = DEFAULT_MODEL
-    scale: float | None = None
-    width: int | None = None
-    strength: float = 1.0
-    quality: int | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    strip_metadata: bool = False
-    max_pixels: int = MAX_PIXELS
-    first_page: bool = False
+from aimanga.upscale.image import load_engine, output_size, upscale_rows
+from aimanga.upscale.options import UpscaleOptions
 
 
 @dataclass(frozen=True)
@@ -54,10 +34,9 @@ class PlannedPicture:
     """One picture of a plan.
 
     Attributes:
-        job: The source and the result.
+        job: The source and the result; its cost is the number of pixels that the network works on.
         input_size: Width and height of the source; None where its header cannot be read.
         output_size: Width and height of the result.
-        network_pixels: Pixels that the network has to work on, those of the alpha channel included.
         output_bytes: About how large the result will be on disk, rather too low than too high.
         problem: Why it will fail, if that is known before the work.
         present: Whether the result is there already.
@@ -66,7 +45,6 @@ class PlannedPicture:
     job: Job
     input_size: tuple[int, int] | None
     output_size: tuple[int, int] | None
-    network_pixels: int
     output_bytes: int
     problem: str | None
     present: bool
@@ -79,7 +57,7 @@ class UpscalePlan:
     Attributes:
         pictures: In the order of the work.
         ignored: Files of the input folders that are not pictures.
-        subfolders: Folders that are left out without recursion.
+        subfolders: Folders that are skipped without `recursive`.
         options: How they are upscaled.
     """
 
@@ -88,62 +66,34 @@ class UpscalePlan:
     subfolders: int
     options: UpscaleOptions
 
-    def waiting(self, *, overwrite: bool = False) -> list[PlannedPicture]:
-        """The pictures that are still to be made, without those that are known to fail."""
-        return [p for p in self.pictures if p.problem is None and (overwrite or not p.present)]
+    @property
+    def waiting(self) -> list[PlannedPicture]:
+        """The pictures that will be upscaled, without those that are known to fail."""
+        return [p for p in self.pictures if p.problem is None and (self.options.overwrite or not p.present)]
 
 
+@with_options
 def upscale_files(
-    inputs: str | Path | Sequence[str | Path],
+    inputs: Paths,
     output: str | Path,
+    options: UpscaleOptions = UpscaleOptions(),
     *,
-    model: str | Path = DEFAULT_MODEL,
-    scale: float | None = None,
-    width: int | None = None,
-    strength: float = 1.0,
-    format: str | None = None,
-    quality: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    recursive: bool = False,
-    suffix: str = "",
-    overwrite: bool = False,
-    strip_metadata: bool = False,
-    max_pixels: int = MAX_PIXELS,
-    first_page: bool = False,
-    jobs: int = 1,
-    report: str | Path | None = None,
     watcher: Watcher | None = None,
 ) -> Report:
-    """Upscale files and folders of pictures.
+    """Upscale files and folders of pictures: `upscale_files("photos", "out", scale=2, recursive=True)`.
 
     Results mirror the folders of the inputs and are written whole or not at all. Finished results are skipped,
-    so an interrupted batch goes on where it stopped. A picture that fails does not stop the others.
+    so an interrupted batch resumes where it stopped. A picture that fails does not stop the others.
 
     Args:
         inputs: A file, a folder, or several of them.
         output: The folder for the results; for a single file also the result itself.
-        model: A name of the catalogue, or a weight file.
-        scale: Output size over input size; None for the factor the model is made for.
-        width: Width of every result in pixels, instead of `scale`; the height follows.
-        strength: 0 (bicubic) to 1 (the network's result).
-        format: `png`, `jpg`, `webp`, `tiff` or `avif`; None for that of the source.
-        quality: 1 to 100 for jpg, webp and avif; None for 95.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`.
-        recursive: Enter subfolders.
-        suffix: Put behind the name of each result, before its dot.
-        overwrite: Make results that are there already again.
-        strip_metadata: Leave out EXIF and XMP; the colour profile stays.
-        max_pixels: Refuse larger sources.
-        first_page: Take the first page of animations and files of several pages, instead of refusing them.
-        jobs: Number of processes; on a CPU one uses all cores well. A script that asks for more needs the
-            `if __name__ == "__main__":` that Python's multiprocessing asks for.
-        report: A file to append one line of JSON a picture to.
-        watcher: Told how it goes on.
+        options: How; each option can also be given as a keyword. A script that asks for several `jobs` needs the
+            `if __name__ == "__main__":` of Python's multiprocessing.
+        watcher: Callbacks for plan and progress; `on_plan` gets an `UpscalePlan`.
 
     Returns:
-        The report: a record a picture.
+        A record for each picture; in a dry run those that would be upscaled are `planned`.
 
     Raises:
         UsageError: The request is impossible; nothing was done.
@@ -151,75 +101,53 @@ def upscale_files(
         ResourceError: The results do not fit on the disk; nothing was done.
         KeyboardInterrupt: Ctrl-C; what is finished stays.
     """
-    options = UpscaleOptions(
-        str(model), scale, width, strength, quality, device, precision, strip_metadata, max_pixels, first_page
-    )
-    planned = plan_upscale(inputs, output, options, format=format, recursive=recursive, suffix=suffix)
-    return run_plan(
-        planned,
-        overwrite=overwrite,
-        jobs=jobs,
-        report=None if report is None else Path(report),
+    watcher = watcher or Watcher()
+    plan = plan_upscale(inputs, output, options)
+    watcher.on_plan(plan)
+    if options.dry_run:
+        return _dry_report(plan)
+    _check_disk(plan.waiting)
+    return run(
+        partial(upscale_file, options=options),
+        [picture.job for picture in plan.pictures],
+        workers=options.jobs,
+        overwrite=options.overwrite,
+        report=options.report,
+        ignored=plan.ignored,
         watcher=watcher,
     )
 
 
-def plan_upscale(
-    inputs: str | Path | Sequence[str | Path],
-    output: str | Path,
-    options: UpscaleOptions,
-    *,
-    format: str | None = None,
-    recursive: bool = False,
-    suffix: str = "",
-) -> UpscalePlan:
+def plan_upscale(inputs: Paths, output: str | Path, options: UpscaleOptions) -> UpscalePlan:
     """Find out what a batch would do; arguments and errors as for `upscale_files`. Nothing is written."""
-    _check(options)
-    wanted = None if format is None else format_named(format)
+    wanted = None if options.format is None else format_named(options.format)
 
     def result_name(source: Path) -> str:
         ending = output_suffix(source) if wanted is None else wanted.suffix
-        return f"{source.stem}{suffix}{ending}"
+        return f"{source.stem}{options.suffix}{ending}"
 
-    given = [inputs] if isinstance(inputs, str | Path) else inputs
     target = Path(output)
-    if "/" in suffix or os.sep in suffix:
-        raise UsageError(f"--suffix {suffix}: a suffix is a part of the file's name")
-    found = plan(
-        [Path(path) for path in given],
-        target,
-        suffixes=READABLE_SUFFIXES,
-        result_name=result_name,
-        recursive=recursive,
+    found = find_jobs(
+        as_paths(inputs), target, suffixes=READABLE_SUFFIXES, result_name=result_name, recursive=options.recursive
     )
     if found.jobs[0].target == target:
-        _check_output_file(target, wanted, suffix)
+        _check_output_file(target, wanted, options.suffix)
     factor = load_engine(options.model, options.device, options.precision).model.scale
     pictures = tuple(_plan_picture(job, options, factor) for job in found.jobs)
     return UpscalePlan(pictures, found.ignored, found.subfolders, options)
 
 
-def run_plan(
-    planned: UpscalePlan,
-    *,
-    overwrite: bool = False,
-    jobs: int = 1,
-    report: Path | None = None,
-    watcher: Watcher | None = None,
-) -> Report:
-    """Do what a plan says; arguments and errors as for `upscale_files`."""
-    if jobs < 1:
-        raise UsageError(f"--jobs {jobs}: at least one process is needed")
-    _check_disk(planned.waiting(overwrite=overwrite))
-    return run(
-        partial(upscale_file, options=planned.options),
-        [picture.job for picture in planned.pictures],
-        workers=jobs,
-        overwrite=overwrite,
-        report=report,
-        ignored=planned.ignored,
-        watcher=watcher,
-    )
+def _dry_report(plan: UpscalePlan) -> Report:
+    records = []
+    for picture in plan.pictures:
+        source, target = picture.job.source, picture.job.target
+        status: Status = "planned"
+        if picture.problem is not None:
+            status = "failed"
+        elif picture.present and not plan.options.overwrite:
+            status = "skipped"
+        records.append(Record(source, target, status, error=picture.problem))
+    return Report(tuple(records), plan.ignored, 0.0)
 
 
 def upscale_file(
@@ -267,19 +195,6 @@ def _check_output_file(target: Path, wanted: Format | None, suffix: str) -> None
         raise UsageError(f"{target} names the result: --suffix, and a --format other than {form.name}, contradict it")
 
 
-def _check(options: UpscaleOptions) -> None:
-    check_options(scale=options.scale, strength=options.strength)
-    problems = []
-    if options.scale is not None and options.width is not None:
-        problems.append("--scale and --width contradict each other: give one of them")
-    if options.width is not None and options.width < 1:
-        problems.append(f"--width {options.width}: the width is at least 1")
-    if options.quality is not None and not 1 <= options.quality <= 100:
-        problems.append(f"--quality {options.quality}: the quality is between 1 and 100")
-    if problems:
-        raise UsageError("; ".join(problems))
-
-
 def _result_size(header: Header, options: UpscaleOptions, model_scale: float) -> tuple[int, int]:
     if options.width is not None:
         return options.width, max(1, round(header.height * options.width / header.width))
@@ -294,12 +209,12 @@ def _plan_picture(job: Job, options: UpscaleOptions, factor: float) -> PlannedPi
         size = _result_size(header, options, factor)
         check_size(form, *size, job.source)
     except (AimangaError, OSError) as error:
-        return PlannedPicture(job, None, None, 0, 0, str(error), present)
+        return PlannedPicture(job, None, None, 0, str(error), present)
     width, height = size
     deep = 2 if header.bits == 16 and form.deep else 1
     output_bytes = int(width * height * header.samples * form.bytes_per_sample) * deep
-    network_pixels = header.width * header.height * (2 if header.alpha else 1)
-    return PlannedPicture(job, (header.width, header.height), size, network_pixels, output_bytes, None, present)
+    job = replace(job, cost=float(header.width * header.height * (2 if header.alpha else 1)))
+    return PlannedPicture(job, (header.width, header.height), size, output_bytes, None, present)
 
 
 def _check_disk(pictures: Sequence[PlannedPicture]) -> None:

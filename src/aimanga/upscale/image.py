@@ -12,64 +12,46 @@ from torch import Tensor
 
 from aimanga.batch import Tick
 from aimanga.device import choose_device
-from aimanga.errors import UsageError
 from aimanga.images import Canvas, Header, Picture, RowSource, Samples
-from aimanga.models import DEFAULT_MODEL, load_model
+from aimanga.models import load_model
+from aimanga.options import with_options
 from aimanga.tensors import from_array, to_array
 from aimanga.upscale.alpha import bleed_rows, bound_by_neighbours
 from aimanga.upscale.engine import Engine, NotFiniteError
+from aimanga.upscale.options import PictureOptions
 from aimanga.upscale.precision import choose_precision
 from aimanga.upscale.rows import lockstep, resize_rows
 
 
-def upscale(
-    picture: Picture,
-    model: str | Path = DEFAULT_MODEL,
-    scale: float | None = None,
-    strength: float = 1.0,
-    device: str = "auto",
-    precision: str = "auto",
-) -> Picture:
-    """Upscale a picture.
+@with_options
+def upscale(picture: Picture, options: PictureOptions = PictureOptions()) -> Picture:
+    """Upscale a picture: `upscale(picture, scale=2, strength=0.8)`.
 
     Gray stays gray (a gray RGB picture too), 16 bits stay 16 bits, alpha is upscaled with the picture; colour
     profile and metadata go along. The model stays loaded for the next call.
 
     Args:
         picture: The picture.
-        model: A name of the catalogue (see `aimanga.MODELS`), or the path of a weight file.
-        scale: Output size over input size, any positive number; None for the factor the model is made for.
-        strength: 0 gives a bicubic upscale, 1 what the network makes, values between blend the two.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`; see `choose_precision`.
+        options: Model, scale, strength, device and precision; each can also be given as a keyword.
 
     Returns:
         The upscaled picture: `round(height * scale)` x `round(width * scale)`, at least one pixel a side.
 
     Raises:
-        UsageError: An argument is out of its range, or the device is not there.
+        UsageError: An option is out of its range, or the device does not exist.
         ModelError: The model cannot be loaded.
-        PictureError: The network gives values that are not finite.
+        PictureError: The network's result is not finite.
     """
-    check_options(scale=scale, strength=strength)
-    engine = load_engine(model, device, precision)
-    size = output_size(picture.width, picture.height, scale or engine.model.scale)
+    engine = load_engine(options.model, options.device, options.precision)
+    size = output_size(picture.width, picture.height, options.scale or engine.model.scale)
     canvases: list[Canvas] = []
 
     def open_canvas(header: Header) -> AbstractContextManager[Callable[[Samples], None]]:
         canvases.append(Canvas(header))
         return nullcontext(canvases[-1].write)
 
-    upscale_rows(engine, picture, size, open_canvas, strength)
+    upscale_rows(engine, picture, size, open_canvas, options.strength)
     return canvases[-1].picture()
-
-
-def check_options(*, scale: float | None, strength: float) -> None:
-    """Raise `UsageError` where an option is out of its range."""
-    if scale is not None and not 0 < scale <= 64:
-        raise UsageError(f"--scale {scale}: the scale is above 0 and at most 64")
-    if not 0 <= strength <= 1:
-        raise UsageError(f"--strength {strength}: the strength is between 0 and 1")
 
 
 def output_size(width: int, height: int, scale: float) -> tuple[int, int]:
