@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aimanga.benchmark.matching import match_results
 from aimanga.errors import UsageError
-from aimanga.evaluate import Case, evaluate_results, read_test_set
+from aimanga.evaluate import Case, evaluate, read_test_set
 from aimanga.evaluate.references import find_references
 from aimanga.pairing import hr_name, lr_name, pair
 from aimanga.train.recipe import load_recipe
@@ -46,7 +46,7 @@ class TestTheFox:
     def test_in_methods_without_references(self, tmp_path):
         touch(tmp_path, "a/fox1.png", "b/fox2.png")
         with pytest.raises(UsageError, match="fox"):
-            evaluate_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out", metrics=["brisque"])
+            evaluate([tmp_path / "a", tmp_path / "b"], tmp_path / "out", metrics=["brisque"])
 
 
 def by_references(folder, scale, hr, lr):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.benchmark import BenchmarkRecipe, benchmark_methods
+from aimanga.benchmark import BenchmarkRecipe, benchmark
 from aimanga.benchmark.invsr import main
 from aimanga.images import Picture, write
 
@@ -164,7 +164,7 @@ def test_it_is_a_method_of_a_benchmark(checkout, small_set, tmp_path):
             "sets": [{"name": "Small", "folder": str(small_set)}],
         }
     )
-    report = benchmark_methods(recipe, tmp_path / "out")
+    report = benchmark(recipe, tmp_path / "out")
     assert report.exit_code == 0, report.failures
     found = report.sets["Small"]
     assert found.mean("InvSR", "psnr") < found.mean("bicubic", "psnr")  # it repeats pixels here

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.benchmark import BenchmarkRecipe, benchmark_methods
+from aimanga.benchmark import BenchmarkRecipe, benchmark
 from tests.browser import browser_tab, opened
 from tests.conftest import ROOT
 
@@ -16,7 +16,7 @@ METHODS = [{"name": "bicubic", "resample": "bicubic"}, {"name": "lanczos", "resa
 
 def reported(folder, output, **settings):
     settings = {"metrics": ["psnr", "brisque"], "sets": [{"name": "Small", "folder": str(folder)}]} | settings
-    benchmark_methods(BenchmarkRecipe.model_validate({"methods": METHODS, **settings}), output)
+    benchmark(BenchmarkRecipe.model_validate({"methods": METHODS, **settings}), output)
     return output / "report.html"
 
 

@@ -1,4 +1,3 @@
-import inspect
 import json
 import re
 import shutil
@@ -7,8 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga import score_files
-from aimanga.cli.score import score
 from aimanga.metrics import METRICS
 from aimanga.weights import FOLDER_VARIABLE
 
@@ -73,14 +70,6 @@ def test_the_list_of_metrics(aimanga_cli):
         line = next(line for line in result.stdout.splitlines() if line.split()[:1] == [metric.name])
         assert metric.better in line and ("absent" if metric.weights else "none") in line
     assert "absent weights: aimanga weights fetch nrqm clip-rn50" in result.stdout
-
-
-def test_defaults_are_those_of_the_library():
-    library = {name: p.default for name, p in inspect.signature(score_files).parameters.items()}
-    command = {name: p.default for name, p in inspect.signature(score).parameters.items()}
-    assert set(command) == set(library) - {"watcher"}
-    for name, default in command.items():
-        assert default == library[name], name
 
 
 def test_of_five_pictures_the_mean_has_an_interval(aimanga_cli, samples, tmp_path):

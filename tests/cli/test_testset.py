@@ -27,9 +27,9 @@ def test_build_verify_and_show(aimanga_cli, categories, tmp_path):
     assert lines[3].startswith("3 done, 0 skipped, 0 failed in ")
     assert lines[4] == f"written   {output / 'manifest.json'}"
 
-    assert aimanga_cli("testset", "verify", output).stdout == f"{output}: 3 pictures, all as they were made\n"
+    assert aimanga_cli("testset", "verify", output).stdout == f"{output}: 3 pictures, all unchanged\n"
     shown = aimanga_cli("testset", "show", output).stdout
-    assert shown == f"{output}: aimanga, x4, 3 pictures, 3 with a true one\nanimals: 2\nhuman: 1\n"
+    assert shown == f"{output}: aimanga, x4, 3 pictures, 3 with ground truth\nanimals: 2\nhuman: 1\n"
 
     (output / "LR" / "animals" / "0.png").unlink()
     broken = aimanga_cli("testset", "verify", output)

@@ -10,7 +10,7 @@ import aimanga
 from aimanga.degrade import degrade
 from aimanga.degrade.steps import Sample
 from aimanga.errors import UsageError
-from aimanga.evaluate import build_test_set, plan_test_set, read_test_set, verify_test_set
+from aimanga.evaluate import BuildOptions, build_test_set, plan_test_set, read_test_set, verify_test_set
 from aimanga.evaluate.building import equal_shares
 from aimanga.images import Picture, write
 from aimanga.tensors import from_array, to_array
@@ -80,7 +80,10 @@ def test_the_same_again_gives_the_same_bytes(built, categories, tmp_path):
 
 def test_another_seed_chooses_others(built, categories, tmp_path):
     chosen = {entry["source"] for entry in manifest(built)["pictures"]}
-    others = [plan_test_set(categories, tmp_path, count=7, recipe="realesrgan", seed=seed) for seed in range(4, 8)]
+    others = [
+        plan_test_set(categories, tmp_path, BuildOptions(count=7, recipe="realesrgan", seed=seed))
+        for seed in range(4, 8)
+    ]
     assert any({job.source.relative_to(categories).as_posix() for job in p.pairs.jobs} != chosen for p in others)
 
 
@@ -126,7 +129,7 @@ def test_finished_pictures_are_not_made_again(built, categories):
     ("arguments", "message"),
     [
         ({"count": 11}, "--count 11: only 10 pictures can be used: animals 5, human 4, plants 1"),
-        ({"count": 0}, "--count 0: at least one"),
+        ({"count": 0}, "--count 0: Input should be greater than or equal to 1"),
         ({"crop": 30}, "--crop 30: the side of a crop is a multiple of the scale 4"),
         ({"recipe": "nice"}, "nice: no such file"),
         ({"crop": 64}, "only 0 pictures can be used"),
@@ -149,7 +152,7 @@ def test_pictures_outside_of_a_category_are_named(tmp_path):
 
 
 def test_pictures_that_cannot_be_used_are_skipped(categories, tmp_path):
-    planned = plan_test_set(categories, tmp_path / "set", count=3, recipe="bicubic")
+    planned = plan_test_set(categories, tmp_path / "set", BuildOptions(count=3, recipe="bicubic"))
     assert len(planned.unusable) == 2
     assert any("broken.jpg" in problem for problem in planned.unusable)
     assert any("tiny.png: 3 x 3 is smaller than 4" in problem for problem in planned.unusable)

@@ -9,7 +9,7 @@ from PIL import Image
 import aimanga
 from aimanga.batch import Watcher
 from aimanga.errors import UsageError
-from aimanga.evaluate import evaluate_results, read_test_set
+from aimanga.evaluate import evaluate, read_test_set
 from aimanga.images import Picture, write
 from aimanga.metrics import score
 from aimanga.tensors import from_array, resize, to_array
@@ -41,7 +41,7 @@ class Counting(Watcher):
 
 def evaluated(results, *methods, metrics=("psnr", "ssim", "brisque"), **options):
     folders = [results / name for name in (methods or ("near & far_1", "worse"))]
-    return evaluate_results(folders, results / "out", metrics=metrics, reference=results / "HR", **options)
+    return evaluate(folders, results / "out", metrics=metrics, reference=results / "HR", **options)
 
 
 def mean(found, method, metric):
@@ -149,7 +149,7 @@ def test_a_picture_of_another_size_is_a_line(results):
 
 def test_without_references_names_tell_which_pictures_belong_together(results):
     folders = [results / "worse", results / "HR"]
-    found = evaluate_results(folders, results / "out", metrics=["brisque"])
+    found = evaluate(folders, results / "out", metrics=["brisque"])
     assert found.exit_code == 0
     assert (results / "out" / "results.md").read_text().count("**") == 2
 
@@ -161,7 +161,5 @@ def test_bicubic_on_set5_has_its_published_figure(shared_data, tmp_path):
         low, high = aimanga.read(case.low), aimanga.read(case.high)
         enlarged = to_array(resize(from_array(low.pixels), high.height, high.width), np.uint8)
         write(Picture(enlarged), tmp_path / "bicubic" / f"{case.name}.png")
-    found = evaluate_results(
-        [tmp_path / "bicubic"], tmp_path / "out", metrics=["psnr"], reference=shared_data / "set5" / "HR"
-    )
+    found = evaluate([tmp_path / "bicubic"], tmp_path / "out", metrics=["psnr"], reference=shared_data / "set5" / "HR")
     assert mean(found, "bicubic", "psnr") == pytest.approx(28.42, abs=0.02)

@@ -1,5 +1,6 @@
 """Plan a benchmark: find the pictures, and all problems, before any work."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -7,11 +8,13 @@ from pathlib import Path
 
 from aimanga.benchmark.matching import match_results
 from aimanga.benchmark.methods import check_method
-from aimanga.benchmark.recipe import AnySet, BenchmarkRecipe, BuiltSet, Figure, FolderSet, ResultFolder
+from aimanga.benchmark.options import BenchmarkOptions
+from aimanga.benchmark.recipe import AnySet, BenchmarkRecipe, BuiltSet, Figure, FolderSet, ResultFolder, load_recipe
 from aimanga.errors import AimangaError, UsageError
-from aimanga.evaluate import BuildPlan, PictureCases, plan_test_set, read_test_set
+from aimanga.evaluate import BuildOptions, BuildPlan, PictureCases, plan_test_set, read_test_set
+from aimanga.evaluate.score import why_missing
 from aimanga.images import PictureFile
-from aimanga.metrics import available_metrics, find_metric, missing_weights
+from aimanga.metrics import Metric, available_metrics, find_metric
 from aimanga.problems import Problems
 from aimanga.text import listed
 
@@ -24,13 +27,13 @@ class PlannedSet:
         recipe: Its entry in the recipe.
         source: The set, or the plan to build it.
         scale: The scale.
-        metrics: Names of metrics.
+        metrics: Its metrics.
     """
 
     recipe: AnySet
     source: PictureCases | BuildPlan
     scale: int
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
 
     @property
     def pictures(self) -> int:
@@ -47,7 +50,7 @@ class BenchmarkPlan:
         sets: By name, in order.
         baseline: The method that the others are compared with.
         output: The folder for everything.
-        device: Where metrics run.
+        options: The options.
         command: The command line that repeats it.
     """
 
@@ -55,33 +58,29 @@ class BenchmarkPlan:
     sets: Mapping[str, PlannedSet]
     baseline: str
     output: Path
-    device: str
+    options: BenchmarkOptions
     command: str
 
     @property
     def missing(self) -> list[str]:
         """Why metrics cannot run, a line each."""
-        names = dict.fromkeys(name for planned in self.sets.values() for name in planned.metrics)
-        return [reason for name in names if (reason := missing_weights(find_metric(name)))]
-
-    @property
-    def results(self) -> int:
-        """The number of results of all methods together."""
-        return len(self.recipe.methods) * sum(planned.pictures for planned in self.sets.values())
+        return list(why_missing(metric for planned in self.sets.values() for metric in planned.metrics).values())
 
 
-def plan_benchmark(recipe: BenchmarkRecipe, output: Path, *, device: str = "auto", command: str = "") -> BenchmarkPlan:
-    """Find the pictures, and see that methods and metrics can run. Nothing is written.
-
-    Args:
-        recipe: The recipe.
-        output: The folder for everything.
-        device: Where metrics run.
-        command: The command line that repeats it, for the report.
+def plan_benchmark(
+    recipe: str | Path | BenchmarkRecipe, output: str | Path, options: BenchmarkOptions
+) -> BenchmarkPlan:
+    """Find the pictures, and see that methods and metrics can run; arguments as for `benchmark`. Nothing is written.
 
     Raises:
         UsageError: Something cannot be done; the message names all of it.
     """
+    output, command = Path(output), ""
+    if not isinstance(recipe, BenchmarkRecipe):
+        chosen = (("--methods", options.methods), ("--sets", options.sets))
+        flags = [part for flag, names in chosen if names for part in (flag, ",".join(names))]
+        command = shlex.join(["aimanga", "benchmark", str(recipe), "-o", str(output), *flags])
+        recipe = load_recipe(recipe, options.methods, options.sets)
     problems = Problems()
     for method in recipe.methods:
         if not isinstance(method, ResultFolder):
@@ -90,7 +89,7 @@ def plan_benchmark(recipe: BenchmarkRecipe, output: Path, *, device: str = "auto
     sets: dict[str, PlannedSet] = {}
     for entry in recipe.sets:
         with problems.noting(entry.name):
-            source, scale = _source_of(entry, output)
+            source, scale = _source_of(entry, output, options)
             metrics = _metrics_of(recipe, has_references=_has_references(source))
             planned = sets[entry.name] = PlannedSet(entry, source, scale, metrics)
             if isinstance(source, PictureCases):
@@ -106,7 +105,7 @@ def plan_benchmark(recipe: BenchmarkRecipe, output: Path, *, device: str = "auto
     if recipe.figures and find_spec("matplotlib") is None:
         problems.add("figures need matplotlib: pip install 'aimanga[figures]'")
     problems.refuse()
-    return BenchmarkPlan(recipe, sets, recipe.baseline or recipe.methods[0].name, output, device, command)
+    return BenchmarkPlan(recipe, sets, recipe.baseline or recipe.methods[0].name, output, options, command)
 
 
 def result_folder(method: ResultFolder, set_name: str) -> Path:
@@ -114,14 +113,16 @@ def result_folder(method: ResultFolder, set_name: str) -> Path:
     return Path(method.results.replace("{set}", set_name)).expanduser()
 
 
-def _source_of(entry: AnySet, output: Path) -> tuple[PictureCases | BuildPlan, int]:
+def _source_of(entry: AnySet, output: Path, options: BenchmarkOptions) -> tuple[PictureCases | BuildPlan, int]:
     if isinstance(entry, FolderSet):
         found = read_test_set(Path(entry.folder).expanduser(), scale=entry.scale)
         return found, found.scale or entry.scale
     assert isinstance(entry, BuiltSet)
     built = plan_test_set(
         Path(entry.categories).expanduser(), output / "sets" / entry.name,
-        count=entry.count, recipe=entry.recipe, crop=entry.crop, seed=entry.seed,
+        BuildOptions(
+            count=entry.count, recipe=entry.recipe, crop=entry.crop, seed=entry.seed, jobs=options.jobs
+        ),
     )  # fmt: skip
     return built, built.pairs.options.recipe.scale
 
@@ -130,16 +131,16 @@ def _has_references(source: PictureCases | BuildPlan) -> bool:
     return not isinstance(source, PictureCases) or any(case.high for case in source.cases)
 
 
-def _metrics_of(recipe: BenchmarkRecipe, *, has_references: bool) -> tuple[str, ...]:
+def _metrics_of(recipe: BenchmarkRecipe, *, has_references: bool) -> tuple[Metric, ...]:
     names = recipe.metrics or available_metrics(with_reference=has_references)
     metrics = [find_metric(name) for name in names]
     able = [metric for metric in metrics if has_references or not metric.needs_reference]
     if not able:
         raise UsageError(f"{', '.join(names)}: FR metrics need ground truth, and this set has none")
-    reasons = [missing_weights(metric) for metric in able]
-    if all(reasons):
-        raise UsageError(f"none of its metrics can run: {'; '.join(reasons)}")
-    return tuple(metric.name for metric in able)
+    missing = why_missing(able)
+    if len(missing) == len(able):
+        raise UsageError(f"none of its metrics can run: {'; '.join(missing.values())}")
+    return tuple(able)
 
 
 def _check_sizes(source: PictureCases, scale: int) -> None:
@@ -177,7 +178,7 @@ def _check_figure(figure: Figure, planned: PlannedSet) -> None:
         if figure.box[0] + figure.box[2] > width or figure.box[1] + figure.box[3] > height:
             box = ", ".join(map(str, figure.box))
             problems.add(f"the box {box} is not within {figure.picture}, {width} x {height}")
-    for name in set(figure.metrics) - set(planned.metrics):
+    for name in set(figure.metrics) - {metric.name for metric in planned.metrics}:
         problems.add(f"{name} is none of the metrics of {figure.set}")
     problems.refuse()
 

@@ -1,8 +1,6 @@
 """The verb: methods x test sets x metrics into tables, a page and figures."""
 
-import shlex
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,38 +8,35 @@ from aimanga.batch import Watcher
 from aimanga.benchmark.figures import write_figures
 from aimanga.benchmark.matching import match_results
 from aimanga.benchmark.methods import describe
+from aimanga.benchmark.options import BenchmarkOptions
 from aimanga.benchmark.page import page_content, write_page
 from aimanga.benchmark.plan import BenchmarkPlan, plan_benchmark, result_folder
 from aimanga.benchmark.produce import Places, produce_results
-from aimanga.benchmark.recipe import AnyMethod, BenchmarkRecipe, ResultFolder, load_recipe
+from aimanga.benchmark.recipe import AnyMethod, BenchmarkRecipe, ResultFolder
 from aimanga.errors import AimangaError
 from aimanga.evaluate import (
     PictureCases,
     ScoreOptions,
     read_test_set,
-    requested_metrics,
     run_test_set,
 )
 from aimanga.evaluate.comparison import Comparison, MethodResult, SetResult
 from aimanga.evaluate.folders import score_results
+from aimanga.evaluate.score import why_missing
 from aimanga.evaluate.tables import write_tables
 from aimanga.hashing import sha256_of
-
-Announce = Callable[[str], None]
-"""Called with what begins, in words."""
+from aimanga.options import with_options
 
 
-def benchmark_methods(
+@with_options
+def benchmark(
     recipe: str | Path | BenchmarkRecipe,
     output: str | Path,
+    options: BenchmarkOptions = BenchmarkOptions(),
     *,
-    methods: Sequence[str] = (),
-    sets: Sequence[str] = (),
-    device: str = "auto",
-    jobs: int = 1,
     watcher: Watcher | None = None,
 ) -> Comparison:
-    """Run methods on test sets, score their results, and compare them.
+    """Run methods on test sets, score their results, and compare them: `benchmark("mine.toml", "out/mine")`.
 
     `output` gets the results, `results.md`, `results.tex`, `scores.csv`, `results.json`, the page `report.html`, and
     figures. What exists and is up to date is not repeated.
@@ -49,77 +44,59 @@ def benchmark_methods(
     Args:
         recipe: The name of a shipped recipe, a TOML file, or a recipe.
         output: The folder.
-        methods: Only these methods of a recipe that is a name or a file; empty for all.
-        sets: Only these of its sets, likewise.
-        device: Where metrics run: `auto`, `cpu`, `cuda` or `cuda:N`. Methods have a device of their own.
-        jobs: Number of processes for the scores; as for `aimanga.score_files`.
-        watcher: Notified of the progress.
+        options: How; each option can also be given as a keyword. `jobs` are processes for the scores, as for
+            `aimanga.score_files`; `methods` and `sets` do not apply to a recipe that is no name or file.
+        watcher: Callbacks for plan and progress; `on_plan` gets a `BenchmarkPlan`.
 
     Returns:
-        Scores and costs. A method that fails, on a picture or at all, does not stop the others: `failures` has it.
+        Scores and costs; without sets in a dry run. A method that fails, on a picture or at all, does not stop the
+        others: `failures` has it.
 
     Raises:
         UsageError: Something cannot be done; nothing was done.
-        KeyboardInterrupt: Ctrl-C; the same call later continues.
+        KeyboardInterrupt: Ctrl-C; the same call later resumes.
     """
-    found = recipe if isinstance(recipe, BenchmarkRecipe) else load_recipe(recipe, methods, sets)
-    command = ""
-    if not isinstance(recipe, BenchmarkRecipe):
-        chosen = (("--methods", methods), ("--sets", sets))
-        options = [part for option, names in chosen if names for part in (option, ", ".join(names))]
-        command = shlex.join(["aimanga", "benchmark", str(recipe), "-o", str(output), *options])
-    return run_benchmark(
-        plan_benchmark(found, Path(output), device=device, command=command), jobs=jobs, watcher=watcher
-    )
+    watcher = watcher or Watcher()
+    planned = plan_benchmark(recipe, output, options)
+    watcher.on_plan(planned)
+    if options.dry_run:
+        return Comparison(planned.recipe.title, "", {}, planned.baseline, {}, planned.command, planned.recipe)
+    return _run(planned, watcher)
 
 
-def run_benchmark(
-    planned: BenchmarkPlan, *, jobs: int = 1, watcher: Watcher | None = None, announce: Announce = lambda what: None
-) -> Comparison:
-    """Run a plan; arguments and errors as for `benchmark_methods`.
-
-    Args:
-        planned: The plan.
-        jobs: Number of processes for the scores.
-        watcher: Notified of the progress.
-        announce: Called with what begins.
-    """
+def _run(planned: BenchmarkPlan, watcher: Watcher) -> Comparison:
     begin = time.perf_counter()
     planned.output.mkdir(parents=True, exist_ok=True)
     sources: dict[str, PictureCases] = {}
     for name, entry in planned.sets.items():
         source = entry.source
         if not isinstance(source, PictureCases):
-            announce(f"{name}: building the set")
-            run_test_set(source, jobs=jobs, watcher=watcher)
+            watcher.on_stage(f"{name}: building the set")
+            run_test_set(source, watcher=watcher)
             source = read_test_set(source.output)
         sources[name] = source
     results: dict[str, dict[str, MethodResult]] = {name: {} for name in sources}
     for method in planned.recipe.methods:  # one method after another on all sets: the last model stays loaded
         for name, source in sources.items():
-            announce(f"{name}: {method.name}")
+            watcher.on_stage(f"{name}: {method.name}")
             results[name][method.name] = _results_of(method, planned, name, source, watcher)
     sets: dict[str, SetResult] = {}
     for name, source in sources.items():
-        options = ScoreOptions(planned.sets[name].metrics, device=planned.device)
+        options = ScoreOptions(device=planned.options.device, jobs=planned.options.jobs)
+        metrics = planned.sets[name].metrics
         high = {case.name: case.high for case in source.cases}
+        categories = {case.name: case.category for case in source.cases}
         scored = {}
         for title, result in results[name].items():
-            announce(f"{name}: scores of {title}")
+            watcher.on_stage(f"{name}: scores of {title}")
             keep = planned.output / "kept" / title / f"{name} scores.jsonl"
-            scored[title] = score_results(result, high, options, keep, jobs=jobs, watcher=watcher)
-        metrics, missing = requested_metrics(options.metrics)
+            scored[title] = score_results(result, high, metrics, options, keep, watcher)
+        inputs = {case.name: sha256_of(case.low) for case in source.cases}
+        has_truth = any(high.values())
         sets[name] = SetResult(
-            name,
-            {case.name: case.category for case in source.cases},
-            any(high.values()),
-            {case.name: sha256_of(case.low) for case in source.cases},
-            metrics,
-            missing,
-            planned.baseline,
-            scored,
+            name, categories, has_truth, inputs, metrics, why_missing(metrics), planned.baseline, scored
         )
-    announce("writing tables and the page")
+    watcher.on_stage("writing tables and the page")
     recipe = planned.recipe
     methods = {method.name: _describe(method) for method in recipe.methods}
     report = Comparison(
@@ -133,7 +110,7 @@ def run_benchmark(
 
 
 def _results_of(
-    method: AnyMethod, planned: BenchmarkPlan, set_name: str, source: PictureCases, watcher: Watcher | None
+    method: AnyMethod, planned: BenchmarkPlan, set_name: str, source: PictureCases, watcher: Watcher
 ) -> MethodResult:
     cases = {case.name: case for case in source.cases}
     scale, output = planned.sets[set_name].scale, planned.output

@@ -11,14 +11,14 @@ from pydantic import Field
 from aimanga.atomic import replacing
 from aimanga.batch import Job, Report, Watcher, plan
 from aimanga.config import Config, load
-from aimanga.degrade import PairOptions, Recipe, load_recipe, run_pairs
+from aimanga.degrade import PairOptions, load_recipe, run_pairs
 from aimanga.degrade.pairs import PairPlan, read_manifest
-from aimanga.degrade.recipe import DEFAULT_RECIPE
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.layouts import MANIFEST
+from aimanga.evaluate.options import BuildOptions
 from aimanga.hashing import seed_of, sha256_of
 from aimanga.images import READABLE_SUFFIXES, PictureFile
-from aimanga.options import MAX_PIXELS
+from aimanga.options import with_options
 from aimanga.text import counted, listed
 from aimanga.version import versions
 
@@ -53,7 +53,7 @@ class BuildPlan:
         unusable: Why other pictures are skipped.
         sources: The folder of the categories.
         licenses: Licences and sources of pictures.
-        seed: The seed of the choice.
+        options: The options.
         output: The folder of the set.
     """
 
@@ -62,37 +62,29 @@ class BuildPlan:
     unusable: tuple[str, ...]
     sources: Path
     licenses: Licenses
-    seed: int
+    options: BuildOptions
     output: Path
 
 
+@with_options
 def build_test_set(
     categories: str | Path,
     output: str | Path,
+    options: BuildOptions = BuildOptions(),
     *,
-    count: int = 125,
-    recipe: str | Path | Recipe = DEFAULT_RECIPE,
-    crop: int | None = None,
-    seed: int = 0,
-    max_pixels: int = MAX_PIXELS,
-    jobs: int = 1,
     watcher: Watcher | None = None,
 ) -> Report:
-    """Build a test set: HR pictures of several categories, and LR pictures made by a degradation recipe.
+    """Build a test set: `build_test_set("photos", "testset", count=125, seed=0)`.
 
-    `output` gets HR, LR, and `manifest.json` with sources, licences, all random parameters, and the SHA-256 of every
-    file. The same pictures and arguments give the same bytes. Finished pictures are skipped.
+    `output` gets HR pictures of all categories, LR pictures made by a degradation recipe, and `manifest.json` with
+    sources, licences, all random parameters, and the SHA-256 of every file. The same pictures and options give the same
+    bytes. Finished pictures are skipped.
 
     Args:
         categories: A folder with a folder of pictures for each category; `licenses.toml` in it holds their licences.
         output: The folder.
-        count: The number of pictures. Categories have equal shares; where one has too few the others have more.
-        recipe: The name of a shipped recipe, a TOML file, or a recipe.
-        crop: Side of a random crop of each picture; None for the whole picture.
-        seed: Every random draw follows from it and from the pictures' names.
-        max_pixels: Skip larger pictures.
-        jobs: Number of processes; as for `aimanga.upscale_files`.
-        watcher: Notified of the progress.
+        options: How; each option can also be given as a keyword. `jobs` as for `aimanga.upscale_files`.
+        watcher: Callbacks for plan and progress; `on_plan` gets a `BuildPlan`.
 
     Returns:
         A record for each picture. The manifest is written if none failed.
@@ -100,27 +92,18 @@ def build_test_set(
     Raises:
         UsageError: The request is impossible, or `output` holds another set; nothing was done.
     """
-    planned = plan_test_set(categories, output, count=count, recipe=recipe, crop=crop, seed=seed, max_pixels=max_pixels)
-    return run_test_set(planned, jobs=jobs, watcher=watcher)
+    planned = plan_test_set(categories, output, options)
+    if watcher is not None:
+        watcher.on_plan(planned)
+    return run_test_set(planned, watcher=watcher)
 
 
-def plan_test_set(
-    categories: str | Path,
-    output: str | Path,
-    *,
-    count: int = 125,
-    recipe: str | Path | Recipe = DEFAULT_RECIPE,
-    crop: int | None = None,
-    seed: int = 0,
-    max_pixels: int = MAX_PIXELS,
-) -> BuildPlan:
+def plan_test_set(categories: str | Path, output: str | Path, options: BuildOptions) -> BuildPlan:
     """Choose the pictures; arguments and errors as for `build_test_set`. Nothing is written."""
     categories, output = Path(categories), Path(output)
-    recipe = load_recipe(recipe) if isinstance(recipe, str | Path) else recipe
+    recipe, count, crop = load_recipe(options.recipe), options.count, options.crop
     if not categories.is_dir():
         raise UsageError(f"{categories}: there is no such folder")
-    if count < 1:
-        raise UsageError(f"--count {count}: at least one picture")
     if crop is not None and (crop < recipe.scale or crop % recipe.scale):
         raise UsageError(f"--crop {crop}: the side of a crop is a multiple of the scale {recipe.scale}")
     licenses = load(Licenses, categories / LICENSES) if (categories / LICENSES).is_file() else Licenses()
@@ -135,7 +118,7 @@ def plan_test_set(
         if len(parts) == 1:
             outside.append(job.source.name)
             continue
-        problem = _unusable(job.source, crop or recipe.scale, max_pixels)
+        problem = _unusable(job.source, crop or recipe.scale, options.max_pixels)
         if problem is None:
             by_category.setdefault(parts[0], []).append(job)
         else:
@@ -147,19 +130,18 @@ def plan_test_set(
     if sum(shares.values()) < count:
         usable = ", ".join(f"{name} {number}" for name, number in there.items())
         raise UsageError(f"--count {count}: only {counted(sum(there.values()), 'picture')} can be used: {usable}")
-    chosen = [
-        job
-        for category, jobs in sorted(by_category.items())
-        for job in sorted(jobs, key=lambda job: seed_of(seed, _named(job, output), "choice"))[: shares[category]]
-    ]
+    chosen: list[Job] = []
+    for category, jobs in by_category.items():
+        drawn = sorted(jobs, key=lambda job: seed_of(options.seed, _named(job, output), "choice"))
+        chosen += drawn[: shares[category]]
     chosen.sort(key=lambda job: _named(job, output))
-    options = PairOptions(recipe, crop, seed, max_pixels)
-    pairs = PairPlan(tuple(chosen), len(chosen), found.ignored, 0, output, options)
+    degrading = PairOptions(recipe, crop, options.seed, options.max_pixels)
+    pairs = PairPlan(tuple(chosen), len(chosen), found.ignored, 0, output, degrading)
     taken = {category: (shares[category], number) for category, number in there.items()}
-    return BuildPlan(pairs, taken, tuple(unusable), categories, licenses, seed, output)
+    return BuildPlan(pairs, taken, tuple(unusable), categories, licenses, options, output)
 
 
-def run_test_set(planned: BuildPlan, *, jobs: int = 1, watcher: Watcher | None = None) -> Report:
+def run_test_set(planned: BuildPlan, *, watcher: Watcher | None = None) -> Report:
     """Run a plan; arguments and errors as for `build_test_set`."""
     output = planned.output
     names = {_named(job, output) for job in planned.pairs.jobs}
@@ -167,7 +149,7 @@ def run_test_set(planned: BuildPlan, *, jobs: int = 1, watcher: Watcher | None =
         before = {entry["lr"] for entry in _read(output)["pictures"]}
         if before != {f"LR/{name}" for name in names}:
             raise UsageError(f"{output}: this folder holds a test set of other pictures; choose another folder")
-    report = run_pairs(planned.pairs, jobs=jobs, watcher=watcher)
+    report = run_pairs(planned.pairs, jobs=planned.options.jobs, watcher=watcher)
     if not report.failed:
         _write(planned)
     return report
@@ -250,7 +232,7 @@ def _write(planned: BuildPlan) -> None:
     options = planned.pairs.options
     content = {
         "format": _FORMAT,
-        "seed": planned.seed,
+        "seed": planned.options.seed,
         "scale": options.recipe.scale,
         "crop": options.crop,
         "categories": {category: taken for category, (taken, _) in planned.categories.items()},

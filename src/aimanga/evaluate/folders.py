@@ -3,18 +3,19 @@
 import os
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aimanga.batch import Watcher, find
+from aimanga.batch import Paths, Watcher, as_paths, find
 from aimanga.evaluate.comparison import Comparison, MethodResult, SetResult
+from aimanga.evaluate.options import EvaluateOptions, ScoreOptions
 from aimanga.evaluate.references import find_references
-from aimanga.evaluate.score import ScoreOptions, check_references, plan_known_pairs, requested_metrics, run_scores
+from aimanga.evaluate.score import ScorePlan, find_metrics, run_scores, why_missing
 from aimanga.evaluate.tables import write_tables
 from aimanga.images import READABLE_SUFFIXES
-from aimanga.metrics import available_metrics
-from aimanga.options import MAX_PIXELS
+from aimanga.metrics import Metric
+from aimanga.options import with_options
 from aimanga.pairing import hr_name, lr_name, pair
 from aimanga.problems import Problems
 from aimanga.text import listed
@@ -22,21 +23,23 @@ from aimanga.text import listed
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What `evaluate_results` is going to do.
+    """What `evaluate` is going to do.
 
     Attributes:
         folders: The folder of each method, by its name.
         files: The results of each method, by the names of the pictures.
         high: Ground truth by the names of the pictures; None where there is none.
+        metrics: The metrics.
         output: The folder for the tables.
-        options: How results are scored.
+        options: The options.
     """
 
     folders: Mapping[str, Path]
     files: Mapping[str, Mapping[str, Path]]
     high: Mapping[str, Path | None]
+    metrics: tuple[Metric, ...]
     output: Path
-    options: ScoreOptions
+    options: EvaluateOptions
 
     @property
     def pictures(self) -> int:
@@ -44,68 +47,55 @@ class EvaluationPlan:
         return sum(map(len, self.files.values()))
 
 
-def evaluate_results(
-    results: Sequence[str | Path],
+@with_options
+def evaluate(
+    results: Paths,
     output: str | Path,
+    options: EvaluateOptions = EvaluateOptions(),
     *,
-    metrics: Sequence[str] | None = None,
-    reference: str | Path | None = None,
-    recursive: bool = False,
-    device: str = "auto",
-    max_pixels: int = MAX_PIXELS,
-    scale: int = 4,
-    jobs: int = 1,
     watcher: Watcher | None = None,
 ) -> Comparison:
-    """Compare the results of several methods on the same pictures.
+    """Compare the results of several methods: `evaluate(["out/a", "out/b"], "tables", reference="HR")`.
 
-    `output` gets `results.md`, `results.tex`, `scores.csv` and `results.json`, as `benchmark` writes them: means with
-    intervals, the best in bold, `*` where a method differs significantly from the first one. Scores are kept there: a
-    second call scores only what has changed.
+    `output` gets `results.md`, `results.tex`, `scores.csv` and `results.json`: means with 95 % intervals, the best in
+    bold, `*` where a method differs significantly from the first one. Scores are kept there: a second call scores only
+    what has changed.
 
     Args:
-        results: A folder of pictures for each method, which is called as the folder.
+        results: A folder for each method, which is called as the folder; all have results of the same pictures.
         output: The folder for the tables.
-        metrics: Names of metrics; None for all whose weights are here, FR metrics only with `reference`.
-        reference: The folder of the ground truth.
-        recursive: Enter subfolders.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        max_pixels: Refuse larger pictures.
-        scale: The scale that pictures may have in their names: `babyx4.png`.
-        jobs: Number of processes; as for `score_files`.
-        watcher: Notified of the progress.
+        options: How; each option can also be given as a keyword. `jobs` as for `score_files`.
+        watcher: Callbacks for plan and progress; `on_plan` gets an `EvaluationPlan`.
+
+    Returns:
+        The scores, compared.
 
     Raises:
         UsageError: A folder is missing or empty, two have one name, or a method lacks pictures that another one has;
             nothing was done.
+        KeyboardInterrupt: Ctrl-C; finished scores are kept.
     """
-    names = metrics if metrics is not None else available_metrics(with_reference=reference is not None)
-    options = ScoreOptions(
-        tuple(names), None if reference is None else Path(reference), device, max_pixels, scale=scale
-    )
-    planned = plan_evaluation([Path(path) for path in results], Path(output), options, recursive=recursive)
-    return run_evaluation(planned, jobs=jobs, watcher=watcher)
+    planned = plan_evaluation(results, output, options)
+    if watcher is not None:
+        watcher.on_plan(planned)
+    return _run(planned, watcher)
 
 
-def plan_evaluation(
-    results: Sequence[Path], output: Path, options: ScoreOptions, *, recursive: bool = False
-) -> EvaluationPlan:
-    """Find the pictures of every method; arguments and errors as for `evaluate_results`. Nothing is written."""
-    check_references(options)
+def plan_evaluation(results: Paths, output: str | Path, options: EvaluateOptions) -> EvaluationPlan:
+    """Find the pictures of every method; arguments and errors as for `evaluate`. Nothing is written."""
+    metrics = find_metrics(options)
     problems = Problems()
-    if not results:
-        problems.add("no results to evaluate")
     folders: dict[str, Path] = {}
     # By method, which of the pictures in common each of its files shows: a reference, or a file of the first method.
     shown: dict[str, dict[Path, Path]] = {}
-    for folder in results:
+    for folder in as_paths(results):
         name = folder.absolute().name
         if name in folders:
             problems.add(f"{folder}: another method is called {name}, too; rename a folder")
             continue
         folders[name] = folder
         with problems.noting(name):
-            files = find([folder], suffixes=READABLE_SUFFIXES, recursive=recursive)
+            files = find([folder], suffixes=READABLE_SUFFIXES, recursive=options.recursive)
             if options.reference is not None:
                 shown[name] = find_references(files, options.reference, options.scale, method=name)
             else:
@@ -127,34 +117,29 @@ def plan_evaluation(
         if len(by_name[method]) < len(found):
             twice = [file for file, path in found.items() if by_name[method][names[path]] != file]
             problems.add(f"{method} has two results of one picture: {listed(twice)}")
+    if not folders:
+        problems.add("no results to evaluate")
     problems.refuse()
     high = {name: path if options.reference is not None else None for path, name in names.items()}
-    return EvaluationPlan(folders, by_name, dict(sorted(high.items())), output, options)
+    return EvaluationPlan(folders, by_name, dict(sorted(high.items())), metrics, Path(output), options)
 
 
-def run_evaluation(planned: EvaluationPlan, *, jobs: int = 1, watcher: Watcher | None = None) -> Comparison:
-    """Run a plan; arguments and errors as for `evaluate_results`."""
+def _run(planned: EvaluationPlan, watcher: Watcher | None) -> Comparison:
     begin = time.perf_counter()
-    options = planned.options
-    results = {
-        name: score_results(
-            MethodResult(files), planned.high, options, planned.output / "kept" / f"{name}.jsonl", jobs=jobs,
-            watcher=watcher,
-        )
-        for name, files in planned.files.items()
-    }  # fmt: skip
-    metrics, missing = requested_metrics(options.metrics)
+    options, metrics = ScoreOptions(**dict(planned.options)), planned.metrics
+    results = {}
+    for name, files in planned.files.items():
+        keep = planned.output / "kept" / f"{name}.jsonl"
+        results[name] = score_results(MethodResult(files), planned.high, metrics, options, keep, watcher)
     first = next(iter(results))
     title = "Results" if options.reference is None else str(options.reference)
-    found = SetResult(
-        title, dict.fromkeys(planned.high), options.reference is not None, {}, metrics, missing, first,
-        results,
-    )  # fmt: skip
-    reference = [] if options.reference is None else ["--reference", str(options.reference)]
+    has_truth = options.reference is not None
+    categories = dict.fromkeys(planned.high)
+    found = SetResult(title, categories, has_truth, {}, metrics, why_missing(metrics), first, results)
     folders = map(str, planned.folders.values())
-    command = shlex.join(
-        ["aimanga", "evaluate", *folders, "-o", str(planned.output), *reference, "-m", ",".join(options.metrics)]
-    )
+    names = ",".join(metric.name for metric in metrics)
+    reference = ["--reference", str(options.reference)] if has_truth else []
+    command = shlex.join(["aimanga", "evaluate", *folders, "-o", str(planned.output), *reference, "-m", names])
     words = {name: f"results of {folder}" for name, folder in planned.folders.items()}
     report = Comparison("Evaluation", "", words, first, {title: found}, command)
     return replace(report, written=write_tables(report, planned.output), seconds=time.perf_counter() - begin)
@@ -163,32 +148,32 @@ def run_evaluation(planned: EvaluationPlan, *, jobs: int = 1, watcher: Watcher |
 def score_results(
     result: MethodResult,
     high: Mapping[str, Path | None],
+    metrics: tuple[Metric, ...],
     options: ScoreOptions,
     keep: Path,
-    *,
-    jobs: int = 1,
-    watcher: Watcher | None = None,
+    watcher: Watcher | None,
 ) -> MethodResult:
     """Score the results of a method.
 
     Args:
         result: The results.
         high: Ground truth, by the names of the pictures.
-        options: Metrics and device.
+        metrics: The metrics; those that `options` names are not used.
+        options: Device, number of processes and limits.
         keep: The file that keeps scores for the next call.
-        jobs: Number of processes.
-        watcher: Notified of the progress.
+        watcher: Callbacks for the progress.
     """
     if not result.files:
         return result
     keep.parent.mkdir(parents=True, exist_ok=True)
-    pairs = {path: high[name] for name, path in result.files.items()}
-    report = run_scores(plan_known_pairs(pairs, options), jobs=jobs, keep=keep, watcher=watcher)
+    references = {path: true for name, path in result.files.items() if (true := high[name]) is not None}
+    planned = ScorePlan(tuple(result.files.values()), references, metrics, options)
+    report = run_scores(planned, keep=keep, watcher=watcher)
     scores = {picture.file: picture for picture in report.pictures}
     return replace(result, scores={name: scores[path] for name, path in result.files.items()})
 
 
-def _names(paths: set[Path], options: ScoreOptions) -> dict[Path, str]:
+def _names(paths: set[Path], options: EvaluateOptions) -> dict[Path, str]:
     """Names of pictures: their stems, with their folders where two would have one name."""
     short = {path: hr_name(path).shortest if options.reference is not None else path.stem for path in sorted(paths)}
     counts: dict[str, int] = {}

@@ -2,33 +2,22 @@
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
 from aimanga import weights
-from aimanga.batch import Journal, Json, Record, Tick, Watcher, find, gather, journal
+from aimanga.batch import Journal, Json, Paths, Record, Tick, Watcher, as_paths, find, gather, journal
 from aimanga.errors import AimangaError, UsageError
+from aimanga.evaluate.options import EvaluateOptions, ScoreOptions
 from aimanga.evaluate.references import find_references
 from aimanga.evaluate.score_table import as_json, check_table, write_table
 from aimanga.evaluate.statistics import Interval, mean_interval
 from aimanga.hashing import file_key
 from aimanga.images import READABLE_SUFFIXES, read
-from aimanga.metrics import Metric, Scorer, Scores, available_metrics, find_metric, missing_weights
-from aimanga.options import MAX_PIXELS
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """How files are scored; the fields are those of `score_files`."""
-
-    metrics: tuple[str, ...]
-    reference: Path | None = None
-    device: str = "auto"
-    max_pixels: int = MAX_PIXELS
-    first_page: bool = False
-    scale: int = 4
+from aimanga.metrics import Metric, Scorer, Scores, find_metric, metric_names, missing_weights
+from aimanga.options import with_options
 
 
 @dataclass(frozen=True)
@@ -39,16 +28,12 @@ class ScorePlan:
         sources: The pictures, in order.
         references: Picture to reference.
         metrics: The requested metrics.
-        missing: Why a metric cannot run, by its name.
-        output: The table to write; None for no table.
         options: The options.
     """
 
     sources: tuple[Path, ...]
     references: Mapping[Path, Path]
     metrics: tuple[Metric, ...]
-    missing: Mapping[str, str]
-    output: Path | None
     options: ScoreOptions
 
 
@@ -109,149 +94,94 @@ class ScoreReport:
         return 1 if lacking or self.missing else 0
 
 
+@with_options
 def score_files(
-    inputs: str | Path | Sequence[str | Path],
-    *,
-    metrics: Sequence[str] | None = None,
-    reference: str | Path | None = None,
-    output: str | Path | None = None,
-    recursive: bool = False,
-    device: str = "auto",
-    max_pixels: int = MAX_PIXELS,
-    first_page: bool = False,
-    scale: int = 4,
-    jobs: int = 1,
-    report: str | Path | None = None,
-    watcher: Watcher | None = None,
+    inputs: Paths, options: ScoreOptions = ScoreOptions(), *, watcher: Watcher | None = None
 ) -> ScoreReport:
-    """Score files and folders of pictures.
+    """Score files and folders of pictures: `score_files("out", metrics=["psnr"], reference="HR")`.
 
-    A picture that fails does not stop the others. With `output` an interrupted batch goes on where it stopped.
+    A picture that fails does not stop the others. With `output`, an interrupted batch resumes where it stopped.
 
     Args:
         inputs: A file, a folder, or several of them.
-        metrics: Names of `aimanga.metrics.METRICS`; None for all whose weights are here, those that compare only with
-            `reference`. What is asked for and cannot run is in the result's `missing`; the others run.
-        reference: The folder of the pictures as they should be, found by their names; or one file.
-        output: A `.csv` or `.json` file for the table, with the protocol of each metric.
-        recursive: Enter subfolders.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        max_pixels: Refuse larger pictures.
-        first_page: Take the first page of animations and files of several pages, instead of refusing them.
-        scale: The scale that pictures may have in their names: with 4 the reference of `babyx4.png` is `baby.png`.
-        jobs: Number of processes. A script that asks for more than one needs the usual
-            `if __name__ == "__main__":`, since each process imports it.
-        report: A file to which one line of JSON is appended for each picture as it ends.
-        watcher: Told how it goes on.
+        options: How; each option can also be given as a keyword. Metrics that cannot run are in the result's
+            `missing`; the others run. A script that asks for several `jobs` needs the `if __name__ == "__main__":` of
+            Python's multiprocessing.
+        watcher: Callbacks for plan and progress; `on_plan` gets a `ScorePlan`.
 
     Returns:
         The scores.
 
     Raises:
-        UsageError: Nothing was found, a metric is not known, or there are no references; nothing was done.
+        UsageError: Nothing was found, a metric is unknown, or references are missing; nothing was done.
         ModelError: None of the metrics can run, or a weight file is damaged.
-        KeyboardInterrupt: Ctrl-C was pressed; what is finished is kept where there is an `output`.
+        KeyboardInterrupt: Ctrl-C; with `output`, finished scores are kept.
     """
-    given = [inputs] if isinstance(inputs, str | Path) else inputs
-    reference = None if reference is None else Path(reference)
-    if metrics is None:
-        metrics = available_metrics(with_reference=reference is not None)
-    options = ScoreOptions(tuple(metrics), reference, device, max_pixels, first_page, scale)
-    planned = plan_scores(
-        [Path(path) for path in given], options, output=None if output is None else Path(output), recursive=recursive
-    )
-    return run_scores(planned, jobs=jobs, report=None if report is None else Path(report), watcher=watcher)
+    planned = plan_scores(inputs, options)
+    if watcher is not None:
+        watcher.on_plan(planned)
+    return run_scores(planned, watcher=watcher)
 
 
-def plan_scores(
-    inputs: Sequence[Path], options: ScoreOptions, *, output: Path | None = None, recursive: bool = False
-) -> ScorePlan:
-    """Find the pictures and their references, and see that the metrics can run; arguments as for `score_files`.
-
-    Raises:
-        UsageError: See `score_files`.
-    """
-    if output is not None:
-        check_table(output)
-    check_references(options)
-    sources = find(inputs, suffixes=READABLE_SUFFIXES, recursive=recursive)
-    planned = plan_known_pairs(dict.fromkeys(sources), options)
+def plan_scores(inputs: Paths, options: ScoreOptions) -> ScorePlan:
+    """Find the pictures and their references; arguments and errors as for `score_files`. Nothing is written."""
+    if options.output is not None:
+        check_table(options.output)
+    metrics = find_metrics(options)
+    sources = find(as_paths(inputs), suffixes=READABLE_SUFFIXES, recursive=options.recursive)
     references = {} if options.reference is None else find_references(sources, options.reference, options.scale)
-    return replace(planned, references=references, output=output)
+    return ScorePlan(sources, references, metrics, options)
 
 
-def plan_known_pairs(pairs: Mapping[Path, Path | None], options: ScoreOptions) -> ScorePlan:
-    """Plan to score pictures whose references are known.
-
-    Args:
-        pairs: Picture to reference, or to None.
-        options: How they are scored.
+def find_metrics(options: EvaluateOptions) -> tuple[Metric, ...]:
+    """Find the requested metrics, each once.
 
     Raises:
-        UsageError: A metric is unknown.
+        UsageError: A metric is unknown, FR metrics lack references, or only NR metrics have some.
     """
-    metrics, missing = requested_metrics(options.metrics)
-    references = {picture: reference for picture, reference in pairs.items() if reference is not None}
-    return ScorePlan(tuple(pairs), references, metrics, missing, None, options)
-
-
-def requested_metrics(names: Sequence[str]) -> tuple[tuple[Metric, ...], dict[str, str]]:
-    """Find metrics, each once, and why some of them cannot run, by their names.
-
-    Raises:
-        UsageError: A metric is unknown.
-    """
+    reference = options.reference
+    names = metric_names(",".join(options.metrics) or None, with_reference=reference is not None)
     metrics = tuple(dict.fromkeys(map(find_metric, names)))
-    return metrics, {metric.name: reason for metric in metrics if (reason := missing_weights(metric))}
-
-
-def check_references(options: ScoreOptions) -> None:
-    """See that FR metrics have references, and references a use.
-
-    Raises:
-        UsageError: They do not go together, or a metric is unknown.
-    """
-    comparing = [name for name in options.metrics if find_metric(name).needs_reference]
-    if comparing and options.reference is None:
+    comparing = [metric.name for metric in metrics if metric.needs_reference]
+    if comparing and reference is None:
         raise UsageError(f"{', '.join(comparing)}: compares with references; name their folder with --reference")
-    if options.reference is not None and not comparing:
-        raise UsageError(f"--reference {options.reference}: none of the metrics compares with references")
+    if reference is not None and not comparing:
+        raise UsageError(f"--reference {reference}: none of the metrics compares with references")
+    return metrics
 
 
-def run_scores(
-    planned: ScorePlan,
-    *,
-    jobs: int = 1,
-    report: Path | None = None,
-    keep: Path | None = None,
-    watcher: Watcher | None = None,
-) -> ScoreReport:
+def why_missing(metrics: Iterable[Metric]) -> dict[str, str]:
+    """Why metrics cannot run, by their names; those that can are left out."""
+    return {metric.name: reason for metric in metrics if (reason := missing_weights(metric))}
+
+
+def run_scores(planned: ScorePlan, *, keep: Path | None = None, watcher: Watcher | None = None) -> ScoreReport:
     """Run a plan; arguments and errors as for `score_files`.
 
     Scores stay in the file `keep` for the next call; without one they are kept beside the table until that is written.
     """
-    if jobs < 1:
-        raise UsageError(f"--jobs {jobs}: at least one process is needed")
-    running = tuple(metric.name for metric in planned.metrics if metric.name not in planned.missing)
-    _scorer(running or planned.options.metrics, planned.options.device)  # fails now, not in the middle of the work
-    if jobs > 1:
+    options, missing = planned.options, why_missing(planned.metrics)
+    requested = tuple(metric.name for metric in planned.metrics)
+    running = tuple(name for name in requested if name not in missing)
+    _scorer(running or requested, options.device)  # fails now, not in the middle of the work
+    if options.jobs > 1:
         _scorer.cache_clear()
-    file = None if planned.output is None else planned.output.with_name(f"{planned.output.name}.journal")
+    file = None if options.output is None else options.output.with_name(f"{options.output.name}.journal")
     with journal(keep or file) as kept:
         batch = gather(
-            partial(_score_file, running, dict(planned.references), planned.options),
+            partial(_score_file, running, dict(planned.references), options),
             planned.sources,
             kept,
-            key=partial(_key, running, planned.references, planned.options),
-            workers=jobs,
-            report=report,
+            key=partial(_key, running, planned.references, options),
+            workers=options.jobs,
+            report=options.report,
             line=partial(_report_line, kept),
             watcher=watcher,
         )
         pictures = tuple(_scores_of(kept, record) for record in batch.records)
-        scores = ScoreReport(planned.metrics, pictures, planned.missing, batch.seconds)
-        if planned.output is not None:
-            write_table(scores, planned.output)
+        scores = ScoreReport(planned.metrics, pictures, missing, batch.seconds)
+        if options.output is not None:
+            write_table(scores, options.output)
     if file is not None and keep is None:
         file.unlink(missing_ok=True)  # after closing it: Windows removes no open file
     return scores
