@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from aimanga.atomic import remove_remains, replacing
 from aimanga.batch import Journal, Json, Tick, Watcher, gather, journal
@@ -86,7 +85,8 @@ def produce_results(
         names = {case.low: name for name, case in cases.items()}
         problems = {names[record.file]: record.error or "failed" for record in report.failed}
         low = {name: case.low for name, case in cases.items() if name not in problems}
-        costs = {name: _cost_of(kept.values(path)) for name, path in low.items()}
+        values = {name: kept.values(path) for name, path in low.items()}
+    costs = {name: Cost(v["seconds"], v["megapixels"], v["memory"]) for name, v in values.items()}
     return MethodResult({name: targets[path] for name, path in low.items()}, problems, costs)
 
 
@@ -100,17 +100,8 @@ def _is_intact(kept: Journal, targets: Mapping[Path, Path], source: Path) -> boo
     return target.is_file() and sha256_of(target) == kept.values(source).get("sha256")
 
 
-def _cost_of(values: Mapping[str, Any]) -> Cost:
-    return Cost(values["seconds"], values["megapixels"], values["memory"])
-
-
-def _values(target: Path, seconds: float | None, memory: int | None) -> Mapping[str, Json]:
-    return {
-        "sha256": sha256_of(target),
-        "megapixels": _megapixels(target),
-        "seconds": seconds,
-        "memory": memory,
-    }
+def _values(target: Path, seconds: float | None, memory: int | None) -> dict[str, Json]:
+    return {"sha256": sha256_of(target), "megapixels": _megapixels(target), "seconds": seconds, "memory": memory}
 
 
 def _run(

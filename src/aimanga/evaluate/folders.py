@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aimanga.batch import Paths, Watcher, as_paths, find
 from aimanga.evaluate.comparison import Comparison, MethodResult, SetResult
+from aimanga.evaluate.layouts import unique_names
 from aimanga.evaluate.options import EvaluateOptions, ScoreOptions
 from aimanga.evaluate.references import find_references
 from aimanga.evaluate.score import ScorePlan, find_metrics, run_scores, why_missing
@@ -107,7 +108,10 @@ def plan_evaluation(results: Paths, output: str | Path, options: EvaluateOptions
                 )
                 problems.add(*dict.fromkeys(pairs.unclear.values()))
                 shown[name] = {path: pairs.found.get(path, path) for path in files if path not in pairs.unclear}
-    names = _names({path for found in shown.values() for path in found.values()}, options)
+    has_truth = options.reference is not None
+    paths = sorted({path for found in shown.values() for path in found.values()})
+    short = {path: hr_name(path).shortest if has_truth else path.stem for path in paths}
+    names = unique_names(short, Path(os.path.commonpath([path.parent for path in paths])) if paths else Path())
     by_name: dict[str, dict[str, Path]] = {}
     for method, found in shown.items():
         by_name[method] = {names[path]: file for file, path in found.items()}
@@ -120,7 +124,7 @@ def plan_evaluation(results: Paths, output: str | Path, options: EvaluateOptions
     if not folders:
         problems.add("no results to evaluate")
     problems.refuse()
-    high = {name: path if options.reference is not None else None for path, name in names.items()}
+    high = {name: path if has_truth else None for path, name in names.items()}
     return EvaluationPlan(folders, by_name, dict(sorted(high.items())), metrics, Path(output), options)
 
 
@@ -171,16 +175,3 @@ def score_results(
     report = run_scores(planned, keep=keep, watcher=watcher)
     scores = {picture.file: picture for picture in report.pictures}
     return replace(result, scores={name: scores[path] for name, path in result.files.items()})
-
-
-def _names(paths: set[Path], options: EvaluateOptions) -> dict[Path, str]:
-    """Names of pictures: their stems, with their folders where two would have one name."""
-    short = {path: hr_name(path).shortest if options.reference is not None else path.stem for path in sorted(paths)}
-    counts: dict[str, int] = {}
-    for name in short.values():
-        counts[name] = counts.get(name, 0) + 1
-    top = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    return {
-        path: name if counts[name] == 1 else path.relative_to(top).with_suffix("").as_posix().replace("/", "_")
-        for path, name in short.items()
-    }

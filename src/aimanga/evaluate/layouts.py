@@ -15,7 +15,7 @@ Agustsson, R. Timofte, "NTIRE 2017 Challenge on Single Image Super-Resolution: D
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -210,13 +210,19 @@ def _paired(
 
 
 def _named_apart(found: PictureCases) -> PictureCases:
-    """Make the names unique by those of the folders, and sort by name."""
-    counts = Counter(case.name for case in found.cases)
-    cases = []
-    for case in found.cases:
-        place = case.low.relative_to(found.folder).with_suffix("").as_posix().replace("/", "_")
-        cases.append(case if counts[case.name] == 1 else replace(case, name=place))
+    """Make the names unique, and sort by them."""
+    names = unique_names({case.low: case.name for case in found.cases}, found.folder)
+    cases = (replace(case, name=names[case.low]) for case in found.cases)
     return replace(found, cases=tuple(sorted(cases, key=attrgetter("name"))))
+
+
+def unique_names(names: Mapping[Path, str], folder: Path) -> dict[Path, str]:
+    """Names of files; where several have one, the path within `folder` instead."""
+    counts = Counter(names.values())
+    return {
+        path: name if counts[name] == 1 else path.relative_to(folder).with_suffix("").as_posix().replace("/", "_")
+        for path, name in names.items()
+    }
 
 
 def _listed(things: Iterable[object]) -> str:

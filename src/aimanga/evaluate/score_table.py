@@ -62,29 +62,19 @@ def write_table(scores: "ScoreReport", path: Path) -> None:
 
 
 def _as_json(scores: "ScoreReport") -> dict[str, object]:
-    pictures = [as_json(picture) for picture in scores.pictures]
-    return {"aimanga": __version__, "metrics": summary(scores), "pictures": pictures}
-
-
-def summary(scores: "ScoreReport") -> dict[str, object]:
-    """The means of all metrics, for JSON."""
-    return {
-        metric.name: {
+    metrics = {}
+    for metric in scores.metrics:
+        interval = scores.interval(metric.name)
+        metrics[metric.name] = {
             "better": metric.better,
             "mean": _number(scores.mean(metric.name)),
-            "interval": _interval(scores, metric.name),
+            "interval": interval and {"level": LEVEL, "low": interval.low, "high": interval.high},
             "pictures": scores.count(metric.name),
             "protocol": metric.protocol,
             "source": metric.source,
             "missing": scores.missing.get(metric.name),
         }
-        for metric in scores.metrics
-    }
-
-
-def _interval(scores: "ScoreReport", name: str) -> dict[str, float] | None:
-    found = scores.interval(name)
-    return None if found is None else {"level": LEVEL, "low": found.low, "high": found.high}
+    return {"aimanga": __version__, "metrics": metrics, "pictures": [as_json(picture) for picture in scores.pictures]}
 
 
 def as_json(picture: "PictureScores") -> dict[str, object]:
