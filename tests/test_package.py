@@ -15,10 +15,10 @@ from tests.conftest import ROOT
 
 
 def test_public_names_do_not_move():
-    assert aimanga.__all__ == [
-        "MODELS", "AimangaError", "Metadata", "Model", "ModelError", "Picture", "PictureError", "Record", "Report",
-        "ResourceError", "UsageError", "__version__", "curate_files", "export", "load_model", "make_pairs", "metrics",
-        "read", "score_files", "upscale", "upscale_files", "write",
+    assert sorted(aimanga.__all__) == [
+        "AimangaError", "MODELS", "Metadata", "Model", "ModelError", "Picture", "PictureError", "Record", "Report",
+        "ResourceError", "UpscaleOptions", "UsageError", "Watcher", "__version__", "curate_files", "export",
+        "load_model", "make_pairs", "metrics", "read", "score_files", "upscale", "upscale_files", "write",
     ]  # fmt: skip
     for name in aimanga.__all__:
         assert getattr(aimanga, name) is not None
@@ -36,7 +36,7 @@ import inspect
 print(list(inspect.signature(aimanga.upscale).parameters), aimanga.upscale.tiles.HALO)
 """
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert output == "['picture', 'model', 'scale', 'strength', 'device', 'precision'] 64\n"
+    assert output == "['picture', 'options', 'model', 'scale', 'strength', 'device', 'precision'] 64\n"
 
 
 def test_importing_aimanga_imports_nothing_heavy():

@@ -22,7 +22,17 @@ def attach(package: str, file: str) -> tuple[Callable[[str], object], Callable[[
     getter, lister, names = lazy_loader.attach_stub(package, file)
     if package.rpartition(".")[2] in names:
         sys.modules[package].__class__ = _CallablePackage
-    return getter, lister, names
+
+    def get(name: str) -> object:
+        found = getter(name)
+        subpackage = sys.modules.get(f"{package}.{name}")
+        if subpackage is None:
+            return found
+        # A subpackage and its verb have one name: the subpackage stays there, since it can be called.
+        vars(sys.modules[package])[name] = subpackage
+        return subpackage
+
+    return get, lister, names
 
 
 class _CallablePackage(ModuleType):

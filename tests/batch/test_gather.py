@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from aimanga.batch import gather, journal
+from aimanga.batch import Watcher, gather, journal
 from tests.batch.works import full_disk, make_jobs, read, state
 from tests.conftest import ROOT
 
@@ -140,21 +140,21 @@ def test_a_full_disk_ends_the_batch_and_nothing_is_lost(tmp_path, path):
 def test_progress_is_told_and_a_line_can_have_the_values(tmp_path, path):
     told = []
 
-    class Watcher:
-        def started(self, job):
+    class Listener(Watcher):
+        def on_start(self, job):
             told.append(("started", job.source.name, job.target))
 
-        def advanced(self, job, share):
+        def on_progress(self, job, share):
             told.append((share, job.source.name))
 
-        def finished(self, job, record):
+        def on_end(self, job, record):
             told.append((record.status, record.file.name, record.output))
 
     sources = make(tmp_path, ["a", "b"])
     assert seen(sources[:1], path) == ["a"]
     with journal(path) as kept:
         gather(
-            read, sources, kept, key=state, watcher=Watcher(),
+            read, sources, kept, key=state, watcher=Listener(),
             report=tmp_path / "report", line=lambda record: kept.values(record.file)["text"],
         )  # fmt: skip
     assert told == [("skipped", "a", None), ("started", "b", path), (0.5, "b"), ("done", "b", None)]

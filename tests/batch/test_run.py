@@ -9,7 +9,7 @@ from collections import Counter
 import psutil
 import pytest
 
-from aimanga.batch import Job, run
+from aimanga.batch import Job, Watcher, run
 from tests.batch.works import copy, make_jobs
 from tests.conftest import ROOT
 
@@ -116,17 +116,17 @@ def test_names_that_nobody_likes(tmp_path):
 def test_progress_is_told(tmp_path):
     told = []
 
-    class Watcher:
-        def started(self, job):
+    class Listener(Watcher):
+        def on_start(self, job):
             told.append(("started", job.source.name))
 
-        def advanced(self, job, share):
+        def on_progress(self, job, share):
             told.append((share, job.source.name))
 
-        def finished(self, job, record):
+        def on_end(self, job, record):
             told.append((record.status, job.source.name))
 
-    run(copy, make_jobs(tmp_path, ["a", "bad"]), watcher=Watcher())
+    run(copy, make_jobs(tmp_path, ["a", "bad"]), watcher=Listener())
     assert told == [
         ("started", "a"), (0.5, "a"), ("done", "a"), ("started", "bad"), (0.5, "bad"), ("failed", "bad"),
     ]  # fmt: skip

@@ -22,6 +22,12 @@ from aimanga.options import (
 )
 
 
+def _short_name(format: object) -> object:
+    """Formats by their usual names: JPEG, .tif."""
+    name = str(format).lower().removeprefix(".")
+    return None if format is None else {"jpeg": "jpg", "tif": "tiff"}.get(name, name)
+
+
 class PictureOptions(Config):
     """How a picture is upscaled."""
 
