@@ -80,7 +80,7 @@ def test_another_program_makes_it(source, program, calls):
     [
         ("wrong", "the result is 97 x 81, and 96 x 80 was expected"),
         ("none", "succeeded without writing {output}"),
-        ("crash", "ended with exit code 1; it said last: loading weights | Traceback"),
+        ("crash", "failed with exit code 1; last output: loading weights | Traceback"),
     ],
 )
 def test_what_a_program_does_wrong_is_named_and_nothing_is_left(source, program, option, message):

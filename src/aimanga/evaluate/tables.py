@@ -119,7 +119,7 @@ def _method_json(found: SetResult, method: str, result: MethodResult) -> dict[st
             picture: {metric: _finite(value) for metric, value in result.scores_of(picture).items()}
             for picture in result.scores
         },
-        "problems": {picture: "; ".join(told) for picture in found.categories if (told := result.problems_of(picture))},
+        "problems": {name: "; ".join(why) for name in found.categories if (why := result.problems_of(name))},
     }
 
 
