@@ -12,7 +12,7 @@ _SUFFIX = ".aimanga-part"
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary file beside `target`; rename it to `target` when the block ends without an error.
+    """Yield a temporary file beside `target`; rename it to `target` when the block ends without an error.
 
     The temporary file stays locked while its writer lives, so `remove_remains` can tell what a killed
     process left behind from what another process is writing. The bytes are flushed to the disk before
@@ -59,7 +59,7 @@ def remove_remains(folder: Path) -> int:
 
 @contextmanager
 def locked(file: Path) -> Iterator[bool]:
-    """Lock a file while the block runs; it is made where it is missing, and the end of the process frees it, too.
+    """Lock a file while the block runs; it is created if missing, and unlocked when the process ends.
 
     Args:
         file: The file; its folder must exist.
@@ -77,7 +77,7 @@ def is_part(path: Path) -> bool:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Lock an open file for this process, unless another holds it; tell whether that worked."""
+    """Try to lock an open file for this process; return whether that worked."""
     if sys.platform == "win32":
         return True  # an open file cannot be removed there, which protects it as well
     import fcntl

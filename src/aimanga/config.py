@@ -14,12 +14,12 @@ from aimanga.errors import UsageError
 
 
 class Config(BaseModel):
-    """Base of all configuration: cannot be changed, knows its keys, has a description for each."""
+    """Base of all configuration: frozen, without unknown keys, with a description for each field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     def replaced(self, **changes: object) -> Self:
-        """A copy with other values, checked as a new one."""
+        """A copy with other values, validated."""
         return self.model_validate(dict(self) | changes)
 
 
@@ -103,7 +103,7 @@ def to_toml(config: Config) -> str:
 
 
 def write_toml(config: Config, path: Path, comment: str = "") -> None:
-    """Write a configuration so that `load` gives it again, defaults and all.
+    """Write a configuration, defaults included, so that `load` returns it.
 
     Args:
         config: What to write.

@@ -1,4 +1,4 @@
-"""Keep the memory that tensors give back, instead of returning it to the system each time."""
+"""Keep freed memory for the next tensors, instead of returning it to the system."""
 
 import ctypes
 import sys
@@ -12,7 +12,7 @@ _LARGEST_INT = 2**31 - 1
 # Where glibc's own adaptation of the two ends; setting a threshold once ends the adaptation.
 _USUAL_MMAP_THRESHOLD = 32 * 2**20
 
-# How many contexts are open: a training validates within its own.
+# Nesting depth: a training validates within its own context.
 _open = 0
 
 

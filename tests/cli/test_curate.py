@@ -21,7 +21,7 @@ def test_a_folder(aimanga_cli, tmp_path):
     )
     assert result.returncode == 1, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[:2] == ["7 pictures, 1 at a time", "1 other file left out"]
+    assert lines[:2] == ["7 pictures, 1 at a time", "1 other file skipped"]
     assert re.fullmatch(r"failed +.*bad\[x\]\.png: cannot be read as a picture.*", lines[2])
     assert re.fullmatch(r"6 measured, 0 known in \d+\.\d s", lines[3])
     assert lines[4] == "3 kept, 4 not: rank 3, unreadable 1"

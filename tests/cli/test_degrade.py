@@ -27,7 +27,7 @@ def test_pairs_says_what_it_does_and_goes_on_where_it_stopped(aimanga_cli, sampl
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "recipe bicubic: 6 pairs of 3 pictures"
-    assert lines[1] == "1 other file left out"
+    assert lines[1] == "1 other file skipped"
     assert any(
         line.startswith(f"done     {tmp_path / 'out' / 'LR' / 'owl_1.png'}  64 x 64 -> 16 x 16") for line in lines
     )

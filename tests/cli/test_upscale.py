@@ -20,8 +20,8 @@ def test_it_says_what_it_does_and_what_it_did(aimanga_cli, photos, tmp_path, nea
     first, second, *rest = result.stdout.splitlines()
     assert first.startswith(f"{nearest_model} on CPU, ")
     assert second.startswith("2 of 2 pictures to upscale, 0.00 -> 0.0 megapixels, about ")
-    assert rest[0] == "1 other file left out"
-    assert rest[1] == "1 subfolder left out (--recursive enters them)"
+    assert rest[0] == "1 other file skipped"
+    assert rest[1] == "1 subfolder skipped (--recursive enters them)"
     assert f"done     {tmp_path / 'out' / 'a.png'}  8 x 6 -> 32 x 24" in rest[2]
     assert rest[-1].startswith("2 done, 0 skipped, 0 failed in ")
     again = aimanga_cli("upscale", photos, "-o", tmp_path / "out", "-m", nearest_model)

@@ -1,4 +1,4 @@
-"""Run one function over many files: found, named, resumed, reported."""
+"""Run one function over many files: find them, name results, resume, report."""
 
 from aimanga.batch.gather import Measure, gather
 from aimanga.batch.journal import Journal, Json, journal

@@ -1,4 +1,4 @@
-"""Run one function over many files, each of which becomes values in a journal."""
+"""Run one function over many files and keep the returned values in a journal."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from aimanga.batch.watcher import Tick, Watcher, reporting
 from aimanga.errors import AimangaError
 
 Measure = Callable[[Path, Tick], Mapping[str, Json]]
-"""Finds the values of a source; tells the share that is done."""
+"""Computes the values of a source; calls its `Tick` with the share that is done."""
 
 
 def gather(
@@ -33,27 +33,27 @@ def gather(
     """Run `work` for every source, and keep what it returns.
 
     A source of which the journal holds values under the same key is skipped. Failing sources, dying workers and
-    Ctrl-C are dealt with as `run` does. A source that failed is tried again by the next call.
+    Ctrl-C are handled as in `run`. A source that failed is tried again by the next call.
 
     Args:
         work: The function; for several workers it must be picklable, and the caller's script importable.
         sources: The files.
-        journal: Where the values go; it gives them again.
-        key: All that the values of a source depend on: its state, options, versions. Asked before any work begins, so
-            that what changes meanwhile is worked on again by the next call.
-        intact: Whether what the journal holds of a source still holds: the file that it tells of is there, say.
+        journal: Where the values are stored.
+        key: Returns all that the values of a source depend on, as `aimanga.hashing.file_key` does. Called before any
+            work begins, so that a file that changes meanwhile is processed again by the next call.
+        intact: Whether the values of a source are still valid: the file that they describe exists, say.
         workers: Number of processes.
-        apart: Let even one worker be a process of its own, which has no other work to remember.
+        apart: Run even a single worker in a process of its own.
         report: A file to which a line is appended for each source as it ends.
         line: What to write there; the values are in the journal already.
-        watcher: Told how it goes on; the target of its jobs is the journal.
+        watcher: Callbacks for progress; the target of its jobs is the journal.
 
     Returns:
         The report, in the order of the sources; its records have no output.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed; the same call later goes on from there.
-        OSError: The journal or the report cannot be written; what was appended before stays.
+        KeyboardInterrupt: Ctrl-C was pressed; the same call later resumes.
+        OSError: The journal or the report cannot be written; what was appended before is kept.
     """
     begin = time.perf_counter()
     jobs = [Job(source, journal.path) for source in sources]

@@ -1,4 +1,4 @@
-"""The results of a batch that are values: a line of JSON for each source, from which an interrupted batch goes on."""
+"""Values of a batch, one line of JSON for each source; an interrupted batch resumes from it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from aimanga.atomic import locked, replacing
 from aimanga.errors import UsageError
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
-"""What a journal keeps; read again, tuples are lists."""
+"""Values that a journal can hold; tuples come back as lists."""
 
 # How the lines begin.
 _START = b'{"source": '
@@ -29,9 +29,9 @@ class _Line:
 
 
 class Journal:
-    """Values of sources, each line appended as soon as there are some; `journal` makes it.
+    """Values of sources, each appended as soon as it is known; opened by `journal`.
 
-    In memory are only the sources, their keys and the places of their lines: the values may be large. A source is the
+    Only the sources, their keys and file offsets are in memory: the values may be large. A source is the
     same under whichever relative path; of several lines the last one counts.
 
     Attributes:
@@ -44,12 +44,12 @@ class Journal:
         self._lines = lines
 
     def holds(self, source: Path, key: str) -> bool:
-        """Whether there are values of a source that were made under this key: of the same file, in the same way."""
+        """Whether there are values of a source under this key."""
         line = self._lines.get(_name(source))
         return line is not None and line.key == key
 
     def key(self, source: Path) -> str:
-        """The key under which the values of a source were made.
+        """The key of the values of a source.
 
         Raises:
             KeyError: There are none.
@@ -68,11 +68,11 @@ class Journal:
         return values
 
     def append(self, source: Path, key: str, values: Mapping[str, Json]) -> None:
-        """Keep values.
+        """Append values.
 
         Raises:
-            OSError: The disk is full, say. What was kept before still is.
-            TypeError: A value is not JSON's.
+            OSError: The disk is full, say; earlier values are kept.
+            TypeError: A value is not JSON.
         """
         name = _name(source)
         # In ASCII: a file name that is not valid Unicode has lone surrogates, and they come back as they were.
@@ -92,16 +92,16 @@ class Journal:
 
 @contextmanager
 def journal(path: Path | None) -> Iterator[Journal]:
-    """Open a journal, or begin one, for one run at a time.
+    """Open or create a journal, for one run at a time.
 
-    What a killed run left half-written is cut off, damaged lines are as good as none, and where most lines have been
-    replaced by later ones the file is written anew.
+    A partial last line of a killed run is cut off, damaged lines are ignored, and a file of which most lines are
+    superseded is rewritten.
 
     Args:
-        path: The file; its folder must exist. None for one that is gone afterwards.
+        path: The file; its folder must exist. None for a temporary one.
 
     Raises:
-        UsageError: Another run has it open, or it is a file of another kind.
+        UsageError: Another run has it open, or it is not a journal.
         OSError: It cannot be read or written.
     """
     with ExitStack() as stack:
@@ -126,7 +126,7 @@ def _name(source: Path) -> str:
 
 def _lock(path: Path, stack: ExitStack) -> None:
     if not stack.enter_context(locked(path)):
-        raise UsageError(f"{path}: another run is writing this; wait for its end")
+        raise UsageError(f"{path}: another run is writing this; wait until it ends")
 
 
 def _index(path: Path) -> tuple[dict[str, _Line], int]:
@@ -145,7 +145,7 @@ def _index(path: Path) -> tuple[dict[str, _Line], int]:
             end += len(line)
             count += 1
         if not (ours or lines):
-            raise UsageError(f"{path}: this is no journal of a batch; move it away")
+            raise UsageError(f"{path}: this is not a journal of aimanga; move it away")
         file.truncate(end)
     return lines, count
 

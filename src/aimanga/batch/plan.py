@@ -1,4 +1,4 @@
-"""Which files a batch works on, and what their results are called."""
+"""Find the files of a batch and name their results."""
 
 import os
 from collections import Counter
@@ -35,12 +35,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of a batch, in order, and how many files of the input folders are none of its business.
+    """The jobs of a batch, in order, and what was skipped in the input folders.
 
     Attributes:
         jobs: Sorted by source, folder by folder.
         ignored: Files that have no suffix of the wanted ones.
-        subfolders: Folders that were not entered, since recursion was not asked for.
+        subfolders: Folders that are skipped without `recursive`.
     """
 
     jobs: tuple[Job, ...]
@@ -58,7 +58,7 @@ def plan(
 ) -> Plan:
     """Find the files of a batch and name their results.
 
-    A file given by name is taken whatever its suffix; in a folder the files with one of `suffixes` are, except
+    A file that is named is taken whatever its suffix; from a folder all files with one of `suffixes`, except
     hidden ones. The folders' structure is mirrored in `output`. Where two results would get one name, the files
     whose suffix changes keep the old one in it: `a.jpg` beside `a.png` becomes `a.jpg.png`; what still
     collides, within one folder, is numbered in order: `a-2.png`. Results of a former run that lie beside their
@@ -73,7 +73,7 @@ def plan(
         recursive: Whether to enter subfolders.
 
     Returns:
-        The plan; nothing has been made yet.
+        The plan; nothing is written.
 
     Raises:
         UsageError: An input does not exist or cannot be read, nothing was found, or a result would replace a source
@@ -151,7 +151,7 @@ def _find(inputs: list[Path], output: Path | None, suffixes: Collection[str], re
 
 
 def _walk(top: Path, output: Path | None, recursive: bool) -> Iterator[tuple[Path, list[str], int]]:
-    """Folder, sorted file names, number of subfolders left out; never the output folder, nor links to folders."""
+    """Folder, sorted file names, number of skipped subfolders; never the output folder, nor links to folders."""
     results = None if output is None else output.resolve()
 
     def refuse(error: OSError) -> None:
@@ -172,7 +172,7 @@ def _walk(top: Path, output: Path | None, recursive: bool) -> Iterator[tuple[Pat
 def _without_results(
     files: list[tuple[Path, Path]], output: Path, result_name: Callable[[Path], str]
 ) -> list[tuple[Path, Path]]:
-    """Leave out files that are results of others: a folder that holds its own results is given again on a rerun."""
+    """Drop files that are results of others: on a rerun a folder can hold its own results."""
     results = {
         (output / folder / result_name(file)).absolute() for file, folder in files if result_name(file) != file.name
     }

@@ -1,4 +1,4 @@
-"""Attempt many jobs, here or in several processes: no error and no dying worker costs more than its own job."""
+"""Attempt many jobs, here or in several processes: an error or a dying worker costs only its own job."""
 
 import multiprocessing
 import os
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Attempt(Generic[Result]):
-    """What became of a job.
+    """The outcome of a job.
 
     Attributes:
         result: What the work returned; None where it failed.
@@ -43,7 +43,7 @@ Attempts = Generator[tuple[Job, Attempt[Result]], None, None]
 def attempts(
     work: Callable[[Job, Tick], Result], jobs: Sequence[Job], *, workers: int, watcher: Watcher, apart: bool = False
 ) -> Attempts[Result]:
-    """Attempt every job, and give what became of it as it ends.
+    """Attempt every job and yield its outcome when it ends.
 
     With one worker, or one job, everything runs in the calling thread, where Ctrl-C takes effect at once.
 
@@ -51,11 +51,11 @@ def attempts(
         work: The function; for several workers it must be picklable, and the caller's script importable.
         jobs: What to do.
         workers: Number of processes.
-        watcher: Told what begins and how it advances; what ends the caller has to tell.
-        apart: Let one worker, too, be a process of its own.
+        watcher: `on_start` and `on_progress` are called; `on_end` is left to the caller.
+        apart: Run even a single worker in a process of its own.
 
     Yields:
-        Jobs and what became of them, in the order in which they end. Closing the generator ends the processes at once.
+        Jobs and their outcomes, in the order in which they end. Closing the generator kills the processes.
     """
     if apart or (workers > 1 and len(jobs) > 1):
         return _in_processes(work, jobs, min(workers, len(jobs)), watcher)

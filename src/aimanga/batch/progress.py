@@ -1,4 +1,4 @@
-"""Show on the terminal how a batch goes on."""
+"""Progress bars on the terminal."""
 
 from collections.abc import Collection, Sequence
 from types import TracebackType

@@ -1,4 +1,4 @@
-"""What became of each file of a batch."""
+"""The outcome of each file of a batch."""
 
 import json
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ class Record:
     Attributes:
         file: The source.
         output: The result; None where it is values.
-        status: `done`; `skipped`: the result was there already; `failed`: there is no result;
+        status: `done`; `skipped`: the result existed; `failed`: there is no result;
             `planned`: a dry run would make it.
         seconds: How long it took.
         error: Why it failed, in one line.
         sha256: Digest of the result.
-        details: What the work tells about it: sizes, model and the like.
+        details: What the work returned: sizes, model and the like.
     """
 
     file: Path
@@ -34,7 +34,7 @@ class Record:
     details: Mapping[str, Detail] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The record as one line of JSON, without its end of line; what does not apply is left out.
+        """The record as one line of JSON, without its end of line; empty fields are omitted.
 
         A file name that is not valid Unicode has lone surrogates, as Python writes such names.
         """

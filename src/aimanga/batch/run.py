@@ -1,4 +1,4 @@
-"""Run one function over many files, each of which becomes a file: resumable, one bad file never stopping the rest."""
+"""Run one function over many files, each of which gives a file: resumable, and one bad file never stops the rest."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from aimanga.batch.watcher import Tick, Watcher, reporting
 from aimanga.hashing import sha256_of
 
 Work = Callable[[Path, Path, Tick], Mapping[str, Detail]]
-"""Makes the target of a source, atomically; tells the share that is done; returns what is worth reporting."""
+"""Writes the target of a source atomically, calls its `Tick`, and returns details for the report."""
 
 
 def run(
@@ -30,8 +30,8 @@ def run(
 ) -> Report:
     """Run `work` for every job.
 
-    A job whose target is there already is skipped: since targets are written atomically, it is finished. What
-    a killed run left half-written is removed. A job that fails is reported and the others go on; a worker
+    A job whose target exists is skipped: targets are written atomically, so it is complete. Temporary files of a killed
+    run are removed. A job that fails is reported and the others continue; a worker
     process that dies (killed for its memory, crashed in a codec) costs only its own job.
 
     With one worker everything runs in the calling thread, where Ctrl-C takes effect at once.
@@ -40,17 +40,17 @@ def run(
         work: The function; for several workers it must be picklable, and the caller's script importable.
         jobs: What to do.
         workers: Number of processes.
-        overwrite: Make targets that are there already again.
+        overwrite: Replace targets that exist.
         report: A file to which one line of JSON is appended for each job as it ends.
-        ignored: Handed on to the report.
-        watcher: Told how it goes on.
+        ignored: Passed on to the report.
+        watcher: Callbacks for progress.
 
     Returns:
         The report, in the order of the jobs.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed. Finished targets stay, nothing half-written does, and the same
-            call later goes on from there.
+        KeyboardInterrupt: Ctrl-C was pressed. Finished targets are kept, partial ones are not, and the same
+            call later resumes.
         OSError: A folder for the targets, or the report, cannot be written.
     """
     begin = time.perf_counter()
@@ -78,7 +78,7 @@ def run(
 
 
 def _make(work: Work, job: Job, tick: Tick) -> tuple[Mapping[str, Detail], str]:
-    """What the work tells about a target, and the target's digest."""
+    """The details of a target, and its digest."""
     details = work(job.source, job.target, tick)
     return details, sha256_of(job.target)
 

@@ -1,4 +1,4 @@
-"""How the verbs say things."""
+"""Printing of the verbs."""
 
 from typing import TYPE_CHECKING
 
@@ -25,11 +25,11 @@ def say_counts(console: "Console", report: "Report") -> None:
 
 
 def say_left_out(console: "Console", ignored: int, subfolders: int) -> None:
-    """What a batch does not look at."""
+    """Files and folders that a batch skips."""
     if ignored:
-        say(console, f"{counted(ignored, 'other file')} left out")
+        say(console, f"{counted(ignored, 'other file')} skipped")
     if subfolders:
-        say(console, f"{counted(subfolders, 'subfolder')} left out (--recursive enters them)")
+        say(console, f"{counted(subfolders, 'subfolder')} skipped (--recursive enters them)")
 
 
 def say_results(console: "Console", report: "Comparison") -> None:

@@ -1,4 +1,4 @@
-"""Transparency: what a network may see of hidden colours, and edges without fringes."""
+"""Alpha: colours under transparent pixels, and edges without fringes."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,16 +9,15 @@ from torch import Tensor
 from aimanga.upscale.rows import RowBuffer
 
 _LEVELS = 6
-_LARGEST_SQUARE = 2**_LEVELS
+_LARGEST_BLOCK = 2**_LEVELS
 
 
 def bleed(rgb: Tensor, alpha: Tensor) -> Tensor:
     """Give fully transparent pixels the colour of what is visible near them.
 
     The colour of a hidden pixel is arbitrary, often black or white; a network would draw it as a fringe into
-    the visible edge. Visible colours are averaged over squares of 2, 4, ... 64 pixels; each hidden pixel takes
-    the average of the smallest square that sees anything, blended smoothly. Farther than that from anything
-    visible it becomes mid gray, which nobody sees.
+    the visible edge. Visible colours are averaged over blocks of 2, 4, ... 64 pixels; each hidden pixel takes
+    the mean of the smallest block with visible pixels, blended smoothly. Farther away it becomes mid gray.
 
     Args:
         rgb: 1 x C x H x W, range [0, 1].
@@ -28,7 +27,7 @@ def bleed(rgb: Tensor, alpha: Tensor) -> Tensor:
         1 x C x H x W, equal to `rgb` wherever `alpha` is above 0.
     """
     height, width = alpha.shape[2:]
-    padding = (0, -width % _LARGEST_SQUARE, 0, -height % _LARGEST_SQUARE)
+    padding = (0, -width % _LARGEST_BLOCK, 0, -height % _LARGEST_BLOCK)
     # Averages weighted by opacity: an almost transparent pixel's colour is hardly known.
     pyramid = [(F.pad(rgb * alpha, padding), F.pad(alpha, padding))]
     for _ in range(_LEVELS):
@@ -45,7 +44,7 @@ def bleed(rgb: Tensor, alpha: Tensor) -> Tensor:
 
 
 def bleed_rows(bands: Iterable[Tensor], height: int) -> Iterator[Tensor]:
-    """Do what `bleed` does, with the same result, to a picture that comes in bands.
+    """`bleed` for a picture that comes in bands, with the same result.
 
     Args:
         bands: 1 x (C + 1) x h x W, alpha the last channel.
@@ -58,16 +57,16 @@ def bleed_rows(bands: Iterable[Tensor], height: int) -> Iterator[Tensor]:
     done = 0
     for band in bands:
         rows.append(band)
-        # A pixel sees the largest square that it lies in, and the next one on each side.
+        # A pixel depends on the largest block that it lies in, and on the next one on each side.
         whole = rows.end == height
-        stop = height if whole else (rows.end // _LARGEST_SQUARE - 1) * _LARGEST_SQUARE
+        stop = height if whole else (rows.end // _LARGEST_BLOCK - 1) * _LARGEST_BLOCK
         if stop <= done:
             continue
-        above = max(0, done - _LARGEST_SQUARE)
-        window = rows.between(above, height if whole else stop + _LARGEST_SQUARE)
+        above = max(0, done - _LARGEST_BLOCK)
+        window = rows.between(above, height if whole else stop + _LARGEST_BLOCK)
         yield bleed(window[:, :-1], window[:, -1:])[:, :, done - above : stop - above]
         done = stop
-        rows.forget(done - _LARGEST_SQUARE)
+        rows.forget(done - _LARGEST_BLOCK)
 
 
 def bound_by_neighbours(

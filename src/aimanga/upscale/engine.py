@@ -1,4 +1,4 @@
-"""A network made ready to run: on its device, in its precision, over pictures of any size."""
+"""Run a network on a device, in a precision, over pictures of any size."""
 
 import copy
 import time
@@ -18,12 +18,12 @@ from aimanga.upscale.stages import NotLocalError, Program, compile_network
 from aimanga.upscale.stream import band_height, bytes_held, stream
 from aimanga.upscale.tiles import HALO, TILE, run_in_tiles
 
-# What RRDBNet, the largest of the networks, takes for each pixel that it gets at once, measured.
+# Memory of RRDBNet, the largest network, for each pixel of a tile, measured.
 _BYTES_PER_TILE_PIXEL = 14_000
 
 
 class NotFiniteError(PictureError):
-    """A network gave infinities, or what is no number, for a picture."""
+    """The result of a network holds infinities or NaN."""
 
 
 class Engine:
@@ -59,12 +59,12 @@ class Engine:
         return Engine(self.model, self.device, "fp32")
 
     def band_height(self, width: int, height: int) -> int:
-        """How many rows of a picture it likes to get at a time."""
+        """The number of rows that are computed at a time."""
         return band_height(width, height, self.device)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """The state of the process in which it runs best, and exactly."""
+        """Inference mode, float32 without TF32, and freed memory kept; `stream` runs within it."""
         with torch.inference_mode(), _exact_float32(self.device), freed_memory_kept():
             yield
 
@@ -77,14 +77,14 @@ class Engine:
             bands: The picture from top to bottom: 1 x 3 x h x `width`, float32, range [0, 1].
             height: Its height.
             width: Its width.
-            tick: Told the share of the work that is done.
+            tick: Called with the share of the work that is done.
 
         Yields:
             The result from top to bottom: 1 x C x h' x (`width` `network_scale`), float32, not clipped, on the
             engine's device.
 
         Raises:
-            NotFiniteError: The network gives values that are not finite.
+            NotFiniteError: The result is not finite.
         """
         padding = (-width % self._size_multiple, -height % self._size_multiple)
         padded = _padded((band.to(self.device) for band in bands), height, padding)
@@ -94,7 +94,7 @@ class Engine:
         for made in self._run(padded, size, tick):
             if not _is_finite(made):
                 raise NotFiniteError(
-                    f"{self.model.name} gives values that are not finite for this picture; nothing written"
+                    f"{self.model.name}: the result for this picture is not finite; nothing was written"
                 )
             if missing > 0:
                 yield made[:, :, :missing, : width * factor]
@@ -143,7 +143,7 @@ class Engine:
         return bytes_held(self._program, height, width, self.band_height(width, height))
 
     def seconds_per_pixel(self) -> float:
-        """Measure, on a small picture, how long one input pixel takes; the first call also warms up."""
+        """Measure on a small picture how long one input pixel takes, after a warm-up."""
         sample = torch.full((1, 3, 96, 96), 0.5)
         self.run(sample)
         start = time.perf_counter()

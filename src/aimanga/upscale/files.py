@@ -158,7 +158,7 @@ def upscale_file(
     Args:
         source: The picture.
         target: The result; its suffix names the format, its folder exists.
-        tick: Told the share of the work that is done.
+        tick: Called with the share of the work that is done.
         options: How.
 
     Returns:

@@ -77,8 +77,8 @@ def _load_engine(model: str, device: str, precision: str, modified: float) -> En
 
 
 Sink = Callable[[Header], AbstractContextManager[Callable[[Samples], None]]]
-"""Opens a place for a picture's rows, like `aimanga.images.writing`: told what they are, gives a function that takes
-them from top to bottom. May be called again, to begin anew."""
+"""Opens an output for the rows of a picture, like `aimanga.images.writing`: takes the header, yields a function that
+accepts rows from top to bottom. It is called again when the picture is computed again."""
 
 
 def upscale_rows(
@@ -89,9 +89,9 @@ def upscale_rows(
     strength: float = 1.0,
     tick: Tick = lambda share: None,
 ) -> None:
-    """Upscale a picture to a given size, from rows to rows: neither it nor the result is ever whole in memory.
+    """Upscale a picture row by row to a given size; neither it nor the result is ever whole in memory.
 
-    A result that is not finite is computed again in float32, from the beginning.
+    A result that is not finite is computed again in float32.
 
     Args:
         engine: The engine.
@@ -100,10 +100,10 @@ def upscale_rows(
         size: Width and height of the result, in pixels.
         sink: Where the result goes, with the colour profile and the metadata of the source.
         strength: As for `upscale`.
-        tick: Told the share of the work that is done, 0 to 1.
+        tick: Called with the share of the work that is done, 0 to 1.
 
     Raises:
-        PictureError: The picture is damaged, or the network gives values that are not finite.
+        PictureError: The picture is damaged, or the network's result is not finite.
     """
     header = replace(source.header, width=size[0], height=size[1])
     with engine.running():
@@ -121,7 +121,7 @@ def upscale_rows(
 
 
 class _Work:
-    """One picture to upscale: what is known of it, and the streams of rows that lead to its result."""
+    """The streams of rows that lead from one picture to its result."""
 
     def __init__(self, engine: Engine, source: RowSource, size: tuple[int, int], strength: float) -> None:
         self.engine = engine
@@ -156,7 +156,7 @@ class _Work:
                 yield np.dstack((self._samples(colours), to_array(alpha, kind)))
 
     def _survey(self) -> tuple[bool, int, int]:
-        """Whether the colours are gray, and the lowest and the highest alpha; finds damage before the work begins."""
+        """Whether the colours are gray, and the lowest and highest alpha; reads every row, so damage is found first."""
         gray, lowest, highest = True, 65535, 0
         for rows in self._bands():
             red, others = rows[:, :, :1], rows[:, :, 1 : self.header.colours]
@@ -208,7 +208,7 @@ class _Work:
         return (torch.lerp(a.clamp(0, 1), b, self.strength) for a, b in lockstep(bicubic, result))
 
     def _enlarged(self, rows: Iterator[Tensor], tick: Tick) -> Iterator[Tensor]:
-        """What the network makes of one channel or three, as many, clipped to [0, 1]."""
+        """Run the network on one channel or three; the same number comes out, clipped to [0, 1]."""
         channels: list[int] = []
 
         def as_rgb() -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""In which precision a network runs."""
+"""The precision of a network: fp32, bf16 or fp16."""
 
 from typing import Literal, get_args
 
@@ -24,7 +24,7 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     on CUDA, where its three more bits of mantissa cost nothing, and fp32 elsewhere.
 
     Raises:
-        UsageError: There is no such precision, or not on this device.
+        UsageError: The precision is unknown, or not supported on this device.
     """
     if name == "auto":
         if device.type == "cuda":

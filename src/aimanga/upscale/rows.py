@@ -1,4 +1,4 @@
-"""Pictures on their way as bands of rows: kept while they are needed, resized, brought side by side.
+"""Pictures as streams of bands of rows: buffered, resized, aligned.
 
 A band is a tensor N x C x h x W with the next h rows of a picture, h arbitrary.
 """
@@ -13,10 +13,10 @@ from aimanga.tensors import cubic_taps, resize, weighted_sum
 
 
 class RowBuffer:
-    """Rows that arrive from top to bottom, are read, and are forgotten again.
+    """A queue of rows from top to bottom.
 
     Attributes:
-        end: Number of the rows that have arrived.
+        end: Number of rows that have arrived.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class RowBuffer:
         self._place: Tensor | None = None
 
     def append(self, rows: Tensor) -> None:
-        """Take the next rows."""
+        """Add the next rows."""
         self._parts.append((self.end, rows))
         self.end += rows.shape[2]
 
@@ -50,7 +50,7 @@ class RowBuffer:
         return (first for first, _ in self._parts)
 
     def forget(self, before: int) -> None:
-        """Let the rows go that come before row `before`."""
+        """Drop the rows above row `before`."""
         while self._parts and self._parts[0][0] + self._parts[0][1].shape[2] <= before:
             self._parts.popleft()
         if self._parts:
@@ -71,7 +71,7 @@ class RowBuffer:
 
 
 def resize_rows(bands: Iterable[Tensor], height: int, size: tuple[int, int]) -> Iterator[Tensor]:
-    """Resize as `aimanga.tensors.resize` does, with the rows that a row of the result is made of.
+    """Resize a stream of rows as `aimanga.tensors.resize` resizes a picture.
 
     Args:
         bands: The picture.
@@ -79,7 +79,7 @@ def resize_rows(bands: Iterable[Tensor], height: int, size: tuple[int, int]) -> 
         size: Width and height of the result.
 
     Yields:
-        Bands of the result, of the same values as `resize` gives.
+        Bands of the result, equal to that of `resize`.
     """
     new_width, new_height = size
     if new_height == height:
@@ -107,7 +107,7 @@ def resize_rows(bands: Iterable[Tensor], height: int, size: tuple[int, int]) -> 
 
 
 def lockstep(*streams: Iterator[Tensor]) -> Iterator[tuple[Tensor, ...]]:
-    """Cut streams of equally many rows, so that of each the same rows come together.
+    """Align streams of the same number of rows: each step yields the same rows of all of them.
 
     Raises:
         ValueError: One of them ends before the others.

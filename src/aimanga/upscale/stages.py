@@ -24,7 +24,7 @@ class NotLocalError(AimangaError):
 
 @dataclass(eq=False)
 class Value:
-    """What flows between stages: a feature map of which only some rows exist at any time.
+    """A feature map between stages, of which only some rows exist at any time.
 
     Attributes:
         rate: Rows of it for each row of the input picture.
@@ -39,13 +39,13 @@ class Value:
 
 @dataclass(eq=False)
 class Stage:
-    """One operation: reads rows of its sources, makes rows of its result.
+    """One operation: reads rows of its sources, computes rows of its result.
 
     Attributes:
         sources: What it reads; a convolution reads the channels of all of them side by side.
-        result: What it makes.
-        compute: Makes the result of the sources' rows. For a convolution it takes one tensor, with `reach` rows of
-            context above and below, else one tensor a source.
+        result: What it computes.
+        compute: Computes rows of the result. A convolution takes one tensor, with `reach` rows of context above and
+            below; other operations take one tensor for each source.
         reach: Rows of context that a convolution needs on each side.
         up: Rows of the result for each row of the sources.
         down: Rows of the sources for each row of the result.
@@ -164,7 +164,7 @@ def compile_network(network: nn.Module, channels: int, dtype: torch.dtype = torc
 
 
 class _Recorder(fx.Interpreter):
-    """Runs the traced network on a small sample and keeps what each operation gave: its type and shape."""
+    """Runs the traced network on a small sample and records the type and shape of each result."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
@@ -282,7 +282,7 @@ class _Compiler:
             self._stage(node, sources, self._callable(node, module), into=into)
 
     def _fuse(self, node: fx.Node, maker: Stage, value: Value, operation: Callable[[Tensor], Tensor]) -> None:
-        """Let the stage that makes a value go on with an operation that nobody else's result depends on."""
+        """Append an operation to the stage that computes its only input."""
         compute = maker.compute
         if node.target is F.leaky_relu and isinstance(compute, Convolution) and compute.slope is None:
             slope: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("negative_slope", 0.01)

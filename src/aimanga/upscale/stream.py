@@ -1,10 +1,10 @@
 """Run a network over a picture row by row, every value computed once.
 
 Cutting a large picture into tiles computes their overlaps twice and still shows seams: RRDBNet sees 700 pixels far.
-But each of its operations sees one row at most. So the rows of the picture are fed in bands, and each operation makes
-those rows of its result for which its sources have arrived, one row fewer than the operation before it. What remains to
-be kept are the few rows at the lower end of each feature map that the next band will need. The result is that of the
-whole picture at once, whatever the size, and the memory is in proportion to the width.
+But each of its operations sees one row at most. So the rows of the picture come in bands, and each operation computes
+the rows of its result for which its sources have arrived, one row fewer than the operation before it. Kept are only the
+last few rows of each feature map, which the next band needs. The result is that of the whole picture at once, whatever
+the size, and memory is in proportion to the width.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,17 +25,17 @@ GPU_BAND_PIXELS = 400_000
 
 
 def band_height(width: int, height: int, device: torch.device) -> int:
-    """The number of rows that is fed at a time: a multiple of 4, or the whole picture where it is small."""
+    """The number of rows to process at a time: a multiple of 4, or the whole picture where it is small."""
     pixels = BAND_PIXELS if device.type == "cpu" else GPU_BAND_PIXELS
     rows = max(4, pixels // width // 4 * 4)
     return min(rows, height)
 
 
 def bytes_held(program: Program, height: int, width: int, band: int) -> int:
-    """About how many bytes `stream` holds at its most, besides the network.
+    """Estimate the peak memory of `stream` in bytes, without the network.
 
-    That is, for each value, the rows from those that its last reader still needs to those that its maker has made; and
-    what the largest operation reads and makes at once.
+    That is, for each value, the rows that are computed and still needed by a reader; and the input and output of the
+    largest operation.
 
     Args:
         program: The network.
@@ -76,13 +76,13 @@ def stream(
     """Run a network over bands of rows.
 
     Args:
-        network: A network that `compile_network` takes, or the program that it made.
+        network: A network for `compile_network`, or its program.
         bands: The picture from top to bottom: tensors 1 x C x h x `width`, h arbitrary, on the network's device.
         height: Height of the picture: the sum of the h.
         width: Width of the picture.
-        band: Rows to compute at a time; None for what suits the device. Where the device's memory does not suffice, it
-            is halved, and the work goes on from where it was.
-        tick: Told the share of the work that is done.
+        band: Rows to compute at a time; None for the default of the device. When the device runs out of
+            memory it is halved, and the work continues from there.
+        tick: Called with the share of the work that is done.
 
     Yields:
         The result from top to bottom: tensors 1 x C' x h' x width', h' arbitrary.
@@ -95,21 +95,21 @@ def stream(
     first = next(iterator)
     program = network if isinstance(network, Program) else compile_network(network, first.shape[1], first.dtype)
     run = _Run(program, height, width, band or band_height(width, height, first.device), first.device, tick)
-    fed = 0
+    arrived = 0
     current: Tensor | None = first
     while current is not None:
-        fed += current.shape[2]
-        if current.shape[3] != width or fed > height:
-            raise ValueError(f"{fed} rows of {current.shape[3]} pixels were given of {height} rows of {width}")
-        run.feed(current)
+        arrived += current.shape[2]
+        if current.shape[3] != width or arrived > height:
+            raise ValueError(f"got {arrived} rows of {current.shape[3]} pixels, expected {height} rows of {width}")
+        run.append(current)
         yield from run.results()
         current = next(iterator, None)
-    if fed != height:
-        raise ValueError(f"{fed} rows were given of {height}")
+    if arrived != height:
+        raise ValueError(f"got {arrived} rows, expected {height}")
 
 
 class _Rows:
-    """The rows of a value that exist: those that have been made and are still needed."""
+    """The rows of a value that are computed and still needed."""
 
     def __init__(self, value: Value, height: int) -> None:
         rows = value.rate * height
@@ -127,12 +127,12 @@ class _Rows:
             self.made.skip(rows.shape[2])
 
     def forget(self) -> None:
-        """Let the rows go that no reader needs any more."""
+        """Drop the rows that no reader needs any more."""
         self.made.forget(min(reader.needs for reader in self.readers))
 
 
 class _Run:
-    """One picture on its way through a program."""
+    """One picture running through a program."""
 
     def __init__(
         self, program: Program, height: int, width: int, band: int, device: torch.device, tick: Callable[[float], None]
@@ -148,7 +148,7 @@ class _Run:
         self.work = sum(runner.work * runner.result.total for runner in self.runners)
         self.done = 0.0
 
-    def feed(self, rows: Tensor) -> None:
+    def append(self, rows: Tensor) -> None:
         self.source.append(rows.contiguous(memory_format=torch.channels_last))
 
     def results(self) -> Iterator[Tensor]:
@@ -165,7 +165,7 @@ class _Run:
             position = next((index for index in range(last, -1, -1) if self.runners[index].ready()), -1)
 
     def advance(self, runner: "_Runner") -> Tensor:
-        """Let a stage take its next step; where the device's memory does not suffice for it, a smaller one."""
+        """Run the next step of a stage; when the device is out of memory, in smaller steps."""
         while True:
             try:
                 with torch.inference_mode():
@@ -184,7 +184,7 @@ class _Run:
 
 
 class _Runner:
-    """A stage at work: how far it has come, and how it takes its next step."""
+    """A running stage: its progress and its next step."""
 
     def __init__(self, stage: Stage, rows: dict[Value, _Rows], width: int, band: int, scratch: "_Scratch") -> None:
         self.stage = stage
@@ -205,7 +205,7 @@ class _Runner:
         return max(1, self.step // 4)
 
     def halve(self) -> bool:
-        """Take smaller steps from now on; tell whether that is possible."""
+        """Halve the step; return whether that was possible."""
         before = self.step
         self.step = max(self.stage.up, self.step // 2 // self.stage.up * self.stage.up)
         return self.step < before
@@ -251,7 +251,7 @@ class _Runner:
         return self.stage.compute(*(pieces[0] if len(pieces) == 1 else torch.cat(pieces, 2) for pieces in sources))
 
     def _apply_in_pieces(self, start: int, stop: int) -> Tensor:
-        """Apply an operation to sources that were made in different pieces, without copying them together first."""
+        """Apply an operation to sources that lie in different pieces, without concatenating them first."""
         value = self.stage.result
         made = torch.empty(
             (1, value.channels, stop - start, self.width),
@@ -297,7 +297,7 @@ class _Runner:
 
 
 class _Scratch:
-    """The memory of the window that a convolution reads, the same for all of them: it never leaves the cache."""
+    """One buffer for the windows of all convolutions, so that it stays in the cache."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

@@ -1,6 +1,6 @@
 """Run a network that cannot be streamed over a large picture, in overlapping tiles.
 
-The result is not exactly that of the whole picture at once: with a halo of 64 pixels the largest difference is
+The result is not exactly that of the whole picture at once: with a halo of 64 pixels the largest error is
 about 3 of 255 near a seam, and the tiles cost up to 2.25 times the arithmetic.
 """
 
@@ -33,7 +33,7 @@ def run_in_tiles(
         network: Takes 1 x C x h x w, returns 1 x C' x (h `scale`) x (w `scale`).
         x: 1 x C x H x W; what fits into one tile with its halo is not cut.
         scale: The network's factor.
-        tick: Told the share of the pixels that are done.
+        tick: Called with the share of the pixels that are done.
         tile: Side of the kept part, in input pixels; a multiple of 4, so that cuts suit pixel-unshuffle.
         halo: Context around it, likewise.
 
