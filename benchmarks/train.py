@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aimanga.degrade import degrade, load_recipe
+from aimanga.degrade import degrade, load_degradation
 from aimanga.images import read
 from aimanga.memory import freed_memory_kept
 from aimanga.tensors import from_array
@@ -110,7 +110,7 @@ def measure(way: str, device: str, compiled: bool) -> dict[str, float]:
             assert network is not None
             network.to(device)
     step = ours_step(file, networks, device) if ours else reference_step(networks)
-    recipe = load_recipe("realesrgan")
+    recipe = load_degradation("realesrgan")
     totals, degradations = [], []
     with freed_memory_kept() if ours else nullcontext():
         for turn, batch in zip(range(ITERATIONS + 1), pictures(), strict=False):

@@ -5,7 +5,14 @@ from .batch import Watcher as Watcher
 from .benchmark.options import BenchmarkOptions as BenchmarkOptions
 from .benchmark.run import benchmark as benchmark
 from .curate.files import curate_files as curate_files
+from .curate.options import CurateOptions as CurateOptions
+from .degrade.fit import fit_recipe as fit_recipe
+from .degrade.options import FitOptions as FitOptions
+from .degrade.options import PairOptions as PairOptions
+from .degrade.options import PreviewOptions as PreviewOptions
 from .degrade.pairs import make_pairs as make_pairs
+from .degrade.pairs import remake as remake
+from .degrade.preview import preview_recipe as preview_recipe
 from .errors import AimangaError as AimangaError
 from .errors import ModelError as ModelError
 from .errors import PictureError as PictureError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from aimanga.degrade import degrade, load_recipe
+from aimanga.degrade import degrade, load_degradation
 from aimanga.errors import PictureError
 from aimanga.images import Box, Picture, write
 from aimanga.tensors import from_array
@@ -24,7 +24,7 @@ def fed(read_recipe, tmp_path):
     def make(*sources, settings=(), rank=0, ranks=1):
         file = read_recipe(*sources, settings=settings)
         data = check(file, find_sets(file, 4), 4, tmp_path / "run.jsonl")
-        return Feed(data, file.recipe, load_recipe("realesrgan"), 4, rank=rank, ranks=ranks)
+        return Feed(data, file.recipe, load_degradation("realesrgan"), 4, rank=rank, ranks=ranks)
 
     return make
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import aimanga
-from aimanga.degrade import draw, load_recipe
+from aimanga.degrade import draw, load_degradation
 from aimanga.images import Box
 from aimanga.tensors import from_array
 from aimanga.train.grids import Made, Row, fed_sheet, most_detailed, pixels_of, write_grid
@@ -68,7 +68,7 @@ def test_of_a_real_picture_there_are_three_stages(tmp_path):
 
 def test_what_is_fed_is_shown_with_what_was_done(tmp_path):
     low = torch.cat([from_array(noise(n, 16, 16)) for n in range(2)])
-    sample = draw(load_recipe("realesrgan"), 64, 64, 0)
+    sample = draw(load_degradation("realesrgan"), 64, 64, 0)
     fed_sheet(tmp_path / "fed.png", low, [sample, None])
     sheet = aimanga.read(tmp_path / "fed.png").pixels
     for number in range(2):

@@ -124,7 +124,7 @@ def _source_of(entry: AnySet, output: Path, options: BenchmarkOptions) -> tuple[
             count=entry.count, recipe=entry.recipe, crop=entry.crop, seed=entry.seed, jobs=options.jobs
         ),
     )  # fmt: skip
-    return built, built.pairs.options.recipe.scale
+    return built, built.pairs.recipe.scale
 
 
 def _has_references(source: PictureCases | BuildPlan) -> bool:

@@ -10,9 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from aimanga.config import Config, Range, load, recipe_file
-from aimanga.degrade.resize import ResizeMode
-from aimanga.images.codec import Codec
 
+ResizeMode = Literal["area", "bilinear", "bicubic", "lanczos", "matlab"]
 BlurKind = Literal[
     "isotropic",
     "anisotropic",
@@ -25,6 +24,7 @@ BlurKind = Literal[
 ]
 Direction = Literal["up", "down", "keep"]
 NoiseKind = Literal["gaussian", "poisson", "camera"]
+Codec = Literal["jpeg", "webp", "avif"]
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -198,24 +198,24 @@ class Recipe(Config):
     """The last stage."""
 
 
-SHIPPED = ("aimanga", "realesrgan", "bicubic")
+DEGRADATIONS = ("aimanga", "realesrgan", "bicubic")
 """The recipes that come with the package, by name; the files are `degrade-NAME.toml`."""
 
-DEFAULT_RECIPE = "aimanga"
+DEFAULT_DEGRADATION = "aimanga"
 
 
-def recipe_path(recipe: str | Path) -> Path:
-    """Where a recipe lies: one of `SHIPPED` by its name, or a file by its path."""
-    return recipe_file("degrade", recipe, SHIPPED)
+def degradation_file(recipe: str | Path) -> Path:
+    """The file of a recipe: one of `DEGRADATIONS` by its name, or a file by its path."""
+    return recipe_file("degrade", recipe, DEGRADATIONS)
 
 
-def load_recipe(recipe: str | Path) -> Recipe:
+def load_degradation(recipe: str | Path | Recipe) -> Recipe:
     """Read a recipe.
 
     Args:
-        recipe: The name of one that is shipped, or a TOML file.
+        recipe: One of `DEGRADATIONS`, a TOML file, or a recipe, which is returned.
 
     Raises:
-        UsageError: The file is missing or no recipe; the message names all that is wrong.
+        UsageError: The file is missing or is not a recipe; the message names everything that is wrong.
     """
-    return load(Recipe, recipe_path(recipe))
+    return recipe if isinstance(recipe, Recipe) else load(Recipe, degradation_file(recipe))

@@ -5,7 +5,7 @@ Sources: R. Keys, "Cubic convolution interpolation for digital image processing"
 """
 
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aimanga.degrade.recipe import ResizeMode
 from aimanga.tensors import cubic_taps, weighted_sum
-
-ResizeMode = Literal["area", "bilinear", "bicubic", "lanczos", "matlab"]
 
 
 def resize(x: Tensor, height: int, width: int, mode: ResizeMode) -> Tensor:

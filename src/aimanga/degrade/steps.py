@@ -8,9 +8,7 @@ from pydantic import Field
 from torch import Generator
 
 from aimanga.config import Config
-from aimanga.degrade.recipe import Blur, Compression, Noise, Recipe, Resize, Sharpen, Stage
-from aimanga.degrade.resize import ResizeMode
-from aimanga.images.codec import Codec
+from aimanga.degrade.recipe import Blur, Codec, Compression, Noise, Recipe, Resize, ResizeMode, Sharpen, Stage
 
 
 class UsmStep(Config):

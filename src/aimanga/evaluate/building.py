@@ -11,8 +11,8 @@ from pydantic import Field
 from aimanga.atomic import replacing
 from aimanga.batch import Job, Report, Watcher, plan
 from aimanga.config import Config, load
-from aimanga.degrade import PairOptions, load_recipe, run_pairs
-from aimanga.degrade.pairs import PairPlan, read_manifest
+from aimanga.degrade import PairOptions, PairPlan, load_degradation, run_pairs
+from aimanga.degrade.manifest import read_pairs
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.layouts import MANIFEST
 from aimanga.evaluate.options import BuildOptions
@@ -101,7 +101,7 @@ def build_test_set(
 def plan_test_set(categories: str | Path, output: str | Path, options: BuildOptions) -> BuildPlan:
     """Choose the pictures; arguments and errors as for `build_test_set`. Nothing is written."""
     categories, output = Path(categories), Path(output)
-    recipe, count, crop = load_recipe(options.recipe), options.count, options.crop
+    recipe, count, crop = load_degradation(options.recipe), options.count, options.crop
     if not categories.is_dir():
         raise UsageError(f"{categories}: there is no such folder")
     if crop is not None and (crop < recipe.scale or crop % recipe.scale):
@@ -135,8 +135,10 @@ def plan_test_set(categories: str | Path, output: str | Path, options: BuildOpti
         drawn = sorted(jobs, key=lambda job: seed_of(options.seed, _named(job, output), "choice"))
         chosen += drawn[: shares[category]]
     chosen.sort(key=lambda job: _named(job, output))
-    degrading = PairOptions(recipe, crop, options.seed, options.max_pixels)
-    pairs = PairPlan(tuple(chosen), len(chosen), found.ignored, 0, output, degrading)
+    degrading = PairOptions(
+        recipe=recipe, crop=crop, seed=options.seed, max_pixels=options.max_pixels, jobs=options.jobs
+    )
+    pairs = PairPlan(tuple(chosen), len(chosen), found.ignored, 0, output, recipe, degrading)
     taken = {category: (shares[category], number) for category, number in there.items()}
     return BuildPlan(pairs, taken, tuple(unusable), categories, licenses, options, output)
 
@@ -149,7 +151,7 @@ def run_test_set(planned: BuildPlan, *, watcher: Watcher | None = None) -> Repor
         before = {entry["lr"] for entry in _read(output)["pictures"]}
         if before != {f"LR/{name}" for name in names}:
             raise UsageError(f"{output}: this folder holds a test set of other pictures; choose another folder")
-    report = run_pairs(planned.pairs, jobs=planned.options.jobs, watcher=watcher)
+    report = run_pairs(planned.pairs, watcher=watcher)
     if not report.failed:
         _write(planned)
     return report
@@ -206,7 +208,7 @@ def _named(job: Job, output: Path) -> str:
 
 def _write(planned: BuildPlan) -> None:
     output = planned.output
-    pairs = read_manifest(output)
+    pairs = read_pairs(output)
     pictures = []
     for job in planned.pairs.jobs:
         name = _named(job, output)
@@ -233,10 +235,10 @@ def _write(planned: BuildPlan) -> None:
     content = {
         "format": _FORMAT,
         "seed": planned.options.seed,
-        "scale": options.recipe.scale,
+        "scale": planned.pairs.recipe.scale,
         "crop": options.crop,
         "categories": {category: taken for category, (taken, _) in planned.categories.items()},
-        "recipe": options.recipe.model_dump(mode="json", exclude_none=True),
+        "recipe": planned.pairs.recipe.model_dump(mode="json", exclude_none=True),
         "versions": versions("torch", "pyvips"),
         "pictures": pictures,
     }

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from aimanga.config import Config
+from aimanga.degrade.options import Degradation
+from aimanga.degrade.recipe import DEFAULT_DEGRADATION
 from aimanga.options import MAX_PIXELS, Device, FirstPage, Flag, Jobs, MaxPixels, ReportFile, Seed
 
 
@@ -39,8 +41,7 @@ class BuildOptions(Config):
 
     count: Annotated[int, Field(ge=1)] = 125
     """Number of pictures. Categories have equal shares; where one has too few, the others have more."""
-    recipe: Annotated[str | Path, Flag(metavar="RECIPE")] = "aimanga"
-    """The degradation recipe: a name or a TOML file."""
+    recipe: Degradation = DEFAULT_DEGRADATION
     crop: Annotated[int | None, Field(ge=1), Flag(default="the whole picture")] = None
     """Side in pixels of a random crop of each picture; a multiple of the recipe's scale."""
     seed: Seed = 0

@@ -28,6 +28,11 @@ class Cell:
     lines: Sequence[str] = ()
 
 
+def enlarged(pixels: Samples, factor: int) -> Samples:
+    """Enlarge H x W x C samples by a whole number, repeating each pixel."""
+    return pixels.repeat(factor, 0).repeat(factor, 1)
+
+
 def contact_sheet(cells: Sequence[Cell], columns: int | None = None) -> Picture:
     """Lay pictures out in a grid, all of them unscaled.
 

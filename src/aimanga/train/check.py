@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from aimanga.batch import Tick, Watcher, gather, journal
-from aimanga.degrade.pairs import rgb
 from aimanga.errors import UsageError
 from aimanga.hashing import seed_of
-from aimanga.images import Box, Picture, PictureFile
+from aimanga.images import Box, Picture, PictureFile, rgb
 from aimanga.train.recipe import RecipeFile
 from aimanga.train.sources import Item, PictureSet
 from aimanga.version import __version__

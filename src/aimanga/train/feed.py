@@ -14,10 +14,9 @@ import torch
 from torch import Generator, Tensor
 
 from aimanga.degrade import Recipe, Sample, degrade, draw
-from aimanga.degrade.pairs import rgb
 from aimanga.errors import PictureError
 from aimanga.hashing import seed_of
-from aimanga.images import Box, Picture, PictureFile
+from aimanga.images import Box, Picture, PictureFile, rgb
 from aimanga.train.check import DataSet
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.sampling import Sampler

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from aimanga.atomic import locked
 from aimanga.config import write_toml
-from aimanga.degrade import load_recipe as load_degradation
+from aimanga.degrade import load_degradation
 from aimanga.errors import AimangaError, DivergedError, ResourceError, UsageError
 from aimanga.memory import freed_memory_kept
 from aimanga.train.check import DataSet, check, files_of

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from aimanga import weights
 from aimanga.config import Config, Key, explain, key_lines, place, read_toml, recipe_file
-from aimanga.degrade import SHIPPED as DEGRADATIONS
+from aimanga.degrade.recipe import DEGRADATIONS
 from aimanga.errors import UsageError
 from aimanga.losses import GanLoss
 from aimanga.models import MODELS

@@ -8,8 +8,8 @@ from pathlib import Path
 from aimanga.batch import find
 from aimanga.curate.manifest import MANIFEST
 from aimanga.curate.manifest import read_manifest as read_curated
-from aimanga.degrade.pairs import RECIPE, read_manifest
-from aimanga.degrade.recipe import load_recipe
+from aimanga.degrade.manifest import PAIRS_RECIPE, read_pairs
+from aimanga.degrade.recipe import load_degradation
 from aimanga.errors import UsageError
 from aimanga.images import READABLE_SUFFIXES, Box
 from aimanga.pairing import hr_name, lr_name, pair
@@ -123,11 +123,11 @@ def _curated(folder: Path) -> tuple[Item, ...]:
     for line in read_curated(folder):
         if not line.kept:
             continue
-        for saved in line.crops:
-            if saved.output is None:
-                items.append(Item(Path(line.file), saved.crop.box, None, line.file))
+        for crop in line.crops:
+            if crop.output is None:
+                items.append(Item(Path(line.file), crop.box, None, line.file))
             else:
-                items.append(Item(folder / saved.output, None, None, line.file))
+                items.append(Item(folder / crop.output, None, None, line.file))
         if not line.crops:
             items.append(Item(Path(line.file) if line.output is None else folder / line.output, None, None, line.file))
     if not items:
@@ -136,10 +136,10 @@ def _curated(folder: Path) -> tuple[Item, ...]:
 
 
 def _stored(folder: Path, scale: int) -> tuple[Item, ...]:
-    recipe = load_recipe(folder / RECIPE)
+    recipe = load_degradation(folder / PAIRS_RECIPE)
     if recipe.scale != scale:
         raise UsageError(f"{folder}: the pairs stored there are of scale {recipe.scale}, the model is of {scale}")
-    return tuple(Item(folder / pair.hr, None, folder / pair.lr, pair.source) for pair in read_manifest(folder).values())
+    return tuple(Item(folder / pair.hr, None, folder / pair.lr, pair.source) for pair in read_pairs(folder).values())
 
 
 def _paired(files: Iterable[Path], folder: Path, low: Path, scale: int) -> tuple[Item, ...]:
