@@ -1,10 +1,9 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from aimanga.benchmark.crops import crop_all, eight_bits, load_pictures, most_different_crop
+from aimanga.benchmark.crops import crop_all, load_pictures, most_different_crop
 from aimanga.evaluate import Case
 from aimanga.images import Box
 
@@ -54,8 +53,3 @@ def test_pictures_are_in_order_and_on_eight_bits(tmp_path):
     assert found["m"].shape == (16, 16, 3)
     assert found["HR"].dtype == np.uint8
     assert found["HR"].min() == 255
-
-
-@pytest.mark.parametrize(("deep", "shallow"), [(0, 0), (65535, 255), (128, 0), (129, 1), (32768, 128)])
-def test_sixteen_bits_are_rounded(deep, shallow):
-    assert eight_bits(np.full((1, 1, 1), deep, np.uint16)).tolist() == [[[shallow] * 3]]

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aimanga.evaluate import Case
-from aimanga.images import Box, Samples, read
-from aimanga.tensors import from_array, to_array
+from aimanga.images import Box, Picture, Samples, read, rgb
 
 
 def load_pictures(case: Case, results: Mapping[str, Path]) -> dict[str, Samples]:
@@ -22,7 +21,7 @@ def load_pictures(case: Case, results: Mapping[str, Path]) -> dict[str, Samples]
         H x W x 3, uint8, by name: `LR`, the methods, and `HR` where it is known.
     """
     files = {"LR": case.low, **results} | ({} if case.high is None else {"HR": case.high})
-    return {name: eight_bits(read(path).pixels) for name, path in files.items()}
+    return {name: rgb(Picture(read(path).pixels)).pixels for name, path in files.items()}  # alpha is not scored, either
 
 
 def most_different_crop(results: Sequence[Samples], width: int, height: int, scale: int) -> Box:
@@ -68,10 +67,3 @@ def _in_cells(values: npt.NDArray[np.float32], cell: int) -> npt.NDArray[np.floa
     whole = values[: rows // cell * cell, : columns // cell * cell]
     cells = whole.reshape(rows // cell, cell, columns // cell, cell)
     return np.asarray(cells.mean((1, 3), dtype=np.float64))
-
-
-def eight_bits(pixels: Samples) -> npt.NDArray[np.uint8]:
-    """Samples as H x W x 3, uint8, rounded."""
-    if pixels.dtype != np.uint8:
-        pixels = to_array(from_array(pixels), np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))

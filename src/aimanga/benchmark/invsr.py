@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aimanga.batch import find
-from aimanga.benchmark.crops import eight_bits
 from aimanga.errors import AimangaError, UsageError
-from aimanga.images import READABLE_SUFFIXES, Picture, read, write
+from aimanga.images import READABLE_SUFFIXES, Picture, read, rgb, write
 from aimanga.problems import Problems
 
 _PROGRAM = "inference_invsr.py"
@@ -144,7 +143,7 @@ def _convert(picture: Path, folder: Path) -> None:
     target = folder / f"{picture.stem}.png"
     if target.exists():
         raise UsageError(f"{picture}: another picture has the same name {picture.stem}, and would have the same result")
-    write(Picture(eight_bits(read(picture).pixels)), target)
+    write(rgb(Picture(read(picture).pixels)), target)
 
 
 if __name__ == "__main__":
