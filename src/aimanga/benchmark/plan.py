@@ -15,6 +15,7 @@ from aimanga.evaluate import BuildOptions, BuildPlan, PictureCases, plan_test_se
 from aimanga.evaluate.score import why_missing
 from aimanga.images import PictureFile
 from aimanga.metrics import Metric, available_metrics, find_metric
+from aimanga.options import as_flags
 from aimanga.problems import Problems
 from aimanga.text import listed
 
@@ -77,9 +78,7 @@ def plan_benchmark(
     """
     output, command = Path(output), ""
     if not isinstance(recipe, BenchmarkRecipe):
-        chosen = (("--methods", options.methods), ("--sets", options.sets))
-        flags = [part for flag, names in chosen if names for part in (flag, ",".join(names))]
-        command = shlex.join(["aimanga", "benchmark", str(recipe), "-o", str(output), *flags])
+        command = shlex.join(["aimanga", "benchmark", str(recipe), "-o", str(output), *as_flags(options)])
         recipe = load_recipe(recipe, options.methods, options.sets)
     problems = Problems()
     for method in recipe.methods:

@@ -129,7 +129,7 @@ class SetResult:
         found = {}
         for metric in self.measured:
             theirs = self.values(self.baseline, metric.name)
-            for method in self.methods.keys() - {self.baseline}:
+            for method in (name for name in self.methods if name != self.baseline):
                 mine = self.values(method, metric.name)
                 both = [name for name in mine if name in theirs]
                 p = paired_p([mine[name] for name in both], [theirs[name] for name in both])

@@ -16,7 +16,7 @@ from aimanga.evaluate.score import ScorePlan, find_metrics, run_scores, why_miss
 from aimanga.evaluate.tables import write_tables
 from aimanga.images import READABLE_SUFFIXES
 from aimanga.metrics import Metric
-from aimanga.options import with_options
+from aimanga.options import as_flags, with_options
 from aimanga.pairing import hr_name, lr_name, pair
 from aimanga.problems import Problems
 from aimanga.text import listed
@@ -141,9 +141,8 @@ def _run(planned: EvaluationPlan, watcher: Watcher | None) -> Comparison:
     categories = dict.fromkeys(planned.high)
     found = SetResult(title, categories, has_truth, {}, metrics, why_missing(metrics), first, results)
     folders = map(str, planned.folders.values())
-    names = ",".join(metric.name for metric in metrics)
-    reference = ["--reference", str(options.reference)] if has_truth else []
-    command = shlex.join(["aimanga", "evaluate", *folders, "-o", str(planned.output), *reference, "-m", names])
+    wanted = options.replaced(metrics=tuple(metric.name for metric in metrics))
+    command = shlex.join(["aimanga", "evaluate", *folders, "-o", str(planned.output), *as_flags(wanted)])
     words = {name: f"results of {folder}" for name, folder in planned.folders.items()}
     report = Comparison("Evaluation", "", words, first, {title: found}, command)
     return replace(report, written=write_tables(report, planned.output), seconds=time.perf_counter() - begin)
