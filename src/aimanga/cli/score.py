@@ -63,14 +63,17 @@ def _print_scores(console: "Console", result: "ScoreReport") -> None:
         table.add_row("of pictures", *map(str, counts))
     console.print(table)
     if len(shown) > _MOST_ROWS:
-        say(console, f"{len(shown) - _MOST_ROWS} more pictures are in the mean (--output FILE.csv has all)")
+        say(
+            console,
+            f"and {counted(len(shown) - _MOST_ROWS, 'more picture')}, included in the mean (--output FILE.csv lists all)",
+        )
     problems = [
         f"no {name}: {picture.file}: {problem}" for picture in shown for name, problem in picture.problems.items()
     ]
     for problem in problems[:_MOST_ROWS]:
         say(console, printable(problem))
     if len(problems) > _MOST_ROWS:
-        say(console, f"{len(problems) - _MOST_ROWS} more scores are missing (--output FILE.csv says why)")
+        say(console, f"and {counted(len(problems) - _MOST_ROWS, 'more missing score')} (--output FILE.csv lists all)")
     for reason in result.missing.values():
         say(console, reason)
     scored = sum(bool(picture.values) for picture in result.pictures)
@@ -83,7 +86,7 @@ def _cell(value: float | None) -> str:
 
 
 def metrics() -> None:
-    """List the metrics: what they tell, what they need, how they look at a picture."""
+    """Each with its direction, whether it needs references or weights, and its protocol."""
     from rich.console import Console
     from rich.table import Table
 
