@@ -65,7 +65,7 @@ def _print_scores(console: "Console", result: "ScoreReport") -> None:
     if len(shown) > _MOST_ROWS:
         say(
             console,
-            f"and {counted(len(shown) - _MOST_ROWS, 'more picture')}, included in the mean (--output FILE.csv lists all)",
+            f"and {counted(len(shown) - _MOST_ROWS, 'more picture')}, all in the mean (--output FILE.csv lists them)",
         )
     problems = [
         f"no {name}: {picture.file}: {problem}" for picture in shown for name, problem in picture.problems.items()

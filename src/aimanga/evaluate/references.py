@@ -45,5 +45,5 @@ def find_references(pictures: Iterable[Path], reference: Path, scale: int, *, me
     for picture, path in found.items():
         if os.path.realpath(picture) == os.path.realpath(path):
             problems.add(f"{picture} (only itself)")
-    problems.refuse(f"{reference}: no one reference for")
+    problems.refuse(f"{reference}: no single reference, at scale {scale}, for")
     return {picture: found[picture] for picture in pictures}
