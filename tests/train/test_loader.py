@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from aimanga.degrade import degrade
+from aimanga.degrade import degrade, load_degradation
 from aimanga.errors import PictureError
 from aimanga.images import Box, Picture, write
 from aimanga.tensors import from_array
