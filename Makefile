@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types imports clean
+.PHONY: demo test check lint types imports docs clean
 
 # Upscale the samples with the real weights; look into out/ afterwards.
 demo: .venv/installed
@@ -24,6 +24,10 @@ types: .venv/installed-dev
 imports: .venv/installed-dev
 	$(BIN)/lint-imports
 
+# The documentation site, in site/; `.venv/bin/mkdocs serve` shows it while you write.
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --strict --quiet
+
 # The stamps make a second run install nothing, until the dependencies change.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aimanga needs Python 3.11 or newer: make PYTHON=python3.12")'
@@ -35,5 +39,9 @@ imports: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv out
+	rm -rf .venv out site
