@@ -7,9 +7,9 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/aimanga upscale samples --output out
 
-# The whole test suite.
+# The whole test suite, a worker for each core.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 # Everything that is checked without running the code.
 check: lint types imports

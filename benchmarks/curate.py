@@ -29,13 +29,13 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import wiener
 
 from aimanga.batch import find, gather, journal
-from aimanga.curate import CurateOptions, decide, opened, plan_curation
+from aimanga.curate import curate_files
 from aimanga.curate.duplicates import SIDE as SIDE_OF_THUMBNAILS
 from aimanga.curate.duplicates import find_groups
 from aimanga.curate.measure import Measures, measure
-from aimanga.curate.screening import Screening, limits, number_of
+from aimanga.curate.screening import Screening, limits
 from aimanga.curate.survey import survey_file, survey_key
-from aimanga.curate.thumbnails import Averages, gray_thumbnail
+from aimanga.curate.thumbnails import Reducer, gray_thumbnail
 from aimanga.images import MAX_PIXELS, READABLE_SUFFIXES, Picture, PictureFile
 
 ROOT = Path(__file__).parents[1]
@@ -152,7 +152,7 @@ def print_ranking(paths: list[Path]) -> None:
     victims = {"sharpness": "x2 down and up, bicubic", "blockiness": "JPEG 20", "noise": "noise, sigma 15"}
     for limit in limits(Screening()):
         good, bad = (
-            np.mean([limit.failed_by(number_of(variants[name], limit.measure)) is not None for variants in found])
+            np.mean([limit.failed_by(variants[name]) is not None for variants in found])
             for name in ("", victims.get(limit.measure, ""))
         )
         damaged = f"{bad:7.1%} {victims[limit.measure]}" if limit.measure in victims else ""
@@ -207,10 +207,10 @@ def thumbnails_of(path: Path, number: int) -> list[Pixels]:
     found = []
     for picture in (photo, *quarters):
         for shown in (picture, *(change(picture, draws) for change in COPIES.values())):
-            averages = Averages(*shown.size)
+            reducer = Reducer(*shown.size)
             for top in range(0, shown.height, 64):
-                averages.add(shown.crop((0, top, shown.width, min(shown.height, top + 64))))
-            found.append(gray_thumbnail(averages.finish(), SIDE_OF_THUMBNAILS))
+                reducer.add(shown.crop((0, top, shown.width, min(shown.height, top + 64))))
+            found.append(gray_thumbnail(reducer.finish(), SIDE_OF_THUMBNAILS))
     return found
 
 
@@ -280,11 +280,9 @@ def print_memory(paths: list[Path]) -> None:
 
 
 def print_peaks(folder: Path) -> None:
-    """Decide on a folder, and tell the memory that it took."""
+    """Select from a folder, and print the peak memory."""
     with tempfile.TemporaryDirectory() as output:
-        plan = plan_curation(folder, output, CurateOptions(first_page=True))
-        with opened(plan) as known:
-            decide(plan, known, jobs=PROCESSES)
+        curate_files(folder, output, pictures="none", first_page=True, jobs=PROCESSES)
     peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(f"{peaks[0]:.0f} MiB in the main process, {peaks[1]:.0f} MiB in the largest worker")
 

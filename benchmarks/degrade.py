@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from aimanga.degrade import Recipe, Sample, degrade, draw, load_recipe
+from aimanga.degrade import Recipe, Sample, degrade, draw, load_degradation
 from aimanga.degrade.jpeg import jpeg
 from aimanga.degrade.kernels import gaussian
 from aimanga.degrade.pipeline import KERNELS
@@ -83,7 +83,7 @@ def main() -> None:
     """Measure both ways in turns, and print the ratio."""
     photo = from_array(read(Path(__file__).parent / "reef.jpg").pixels)
     batch = torch.cat([photo[:, :, 100 * n : 100 * n + SIDE, :SIDE] for n in range(BATCH)])
-    published = load_recipe("realesrgan")
+    published = load_degradation("realesrgan")
     ways: dict[str, Callable[[Tensor, list[Sample]], Tensor]] = {"reference": reference, "aimanga": degrade}
     print(f"{torch.get_num_threads()} threads, batches of {BATCH} x 3 x {SIDE} x {SIDE}, milliseconds a sample\n")
     for title, recipe in (

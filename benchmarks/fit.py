@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from aimanga.degrade import Recipe, load_recipe, make_pairs
+from aimanga.degrade import Recipe, fit_recipe, load_degradation, make_pairs
 from aimanga.degrade.features import damage_features, distance
-from aimanga.degrade.fit import PATCH, fit
+from aimanga.degrade.fit import PATCH
 from aimanga.errors import AimangaError
 from aimanga.images import read
 from aimanga.tensors import from_array
@@ -44,7 +44,7 @@ SECRET = {
 
 
 def features(photos: list[Path], recipe: Recipe, seed: int, folder: Path) -> torch.Tensor:
-    """Of squares of photos, degraded."""
+    """The damage features of random crops of photos, degraded."""
     side = PATCH * recipe.scale
     make_pairs(photos, folder, recipe=recipe, crop=side, per_image=-(-512 // len(photos)), seed=seed)
     return damage_features(torch.cat([from_array(read(path).pixels) for path in sorted((folder / "LR").iterdir())]))
@@ -75,17 +75,19 @@ def main() -> None:
     photos = [photos[place] for place in order]
     high, hidden, last = photos[::3], photos[1::3], photos[2::3]
     secret = Recipe.model_validate(SECRET)
-    start = load_recipe("realesrgan")
+    start = load_degradation("realesrgan")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_pairs(hidden, folder / "hidden", recipe=secret, crop=4 * PATCH * 2, per_image=4, seed=1)
         begin = time.perf_counter()
 
-        def tell(trial: int, best: float) -> None:
+        def on_trial(trial: int, best: float) -> None:
             if trial % 10 == 0:
                 print(f"{trial:4} trials, {time.perf_counter() - begin:5.0f} s: {best:.4f}", flush=True)
 
-        found = fit(high, folder / "hidden" / "LR", trials=arguments.trials, seed=arguments.seed, tell=tell)
+        found = fit_recipe(
+            high, folder / "hidden" / "LR", trials=arguments.trials, seed=arguments.seed, on_trial=on_trial
+        )
         print(f"\n{len(high)} photos to fit with, {len(hidden)} hidden, {len(last)} to judge with")
         print(f"fit says: {found.before:.3f} before, {found.after:.3f} after, floor {found.floor:.3f}")
         wanted = features(last[::2], secret, 2, folder / "wanted")

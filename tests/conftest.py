@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -11,8 +12,23 @@ from safetensors.torch import save_file
 
 from aimanga.cli import main
 from aimanga.models import SRVGGNetCompact
+from tests.browser import browser_tab
 
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser):
+    help = "let precision auto resolve as on a processor with, or without, fast bfloat16 (in this process)"
+    parser.addoption("--fast-bf16", choices=["yes", "no"], help=help)
+
+
+def pytest_configure(config):
+    if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: one thread each, and for the processes that it starts
+        os.environ |= {"OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
+        torch.set_num_threads(1)
+    fast_bf16 = config.getoption("--fast-bf16")
+    if fast_bf16 is not None:
+        torch.cpu.get_capabilities = lambda: {"amx_bf16": fast_bf16 == "yes"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,6 +59,13 @@ def nearest_model(tmp_path_factory):
     network = SRVGGNetCompact(features=4, convs=1, scale=4)
     save_file({name: torch.zeros_like(tensor) for name, tensor in network.state_dict().items()}, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def tab():
+    """A tab of one browser for all tests of pages: starting one takes longer than most of them."""
+    with browser_tab() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -3,7 +3,14 @@ from .batch import Record as Record
 from .batch import Report as Report
 from .batch import Watcher as Watcher
 from .curate.files import curate_files as curate_files
+from .curate.options import CurateOptions as CurateOptions
+from .degrade.fit import fit_recipe as fit_recipe
+from .degrade.options import FitOptions as FitOptions
+from .degrade.options import PairOptions as PairOptions
+from .degrade.options import PreviewOptions as PreviewOptions
 from .degrade.pairs import make_pairs as make_pairs
+from .degrade.pairs import remake as remake
+from .degrade.preview import preview_recipe as preview_recipe
 from .errors import AimangaError as AimangaError
 from .errors import ModelError as ModelError
 from .errors import PictureError as PictureError
@@ -18,6 +25,9 @@ from .models import MODELS as MODELS
 from .models import Model as Model
 from .models import load_model as load_model
 from .models.export import export as export
+from .train.options import TrainOptions as TrainOptions
+from .train.verbs import explain_training as explain_training
+from .train.verbs import train as train
 from .upscale.files import upscale_files as upscale_files
 from .upscale.image import upscale as upscale
 from .upscale.options import UpscaleOptions as UpscaleOptions

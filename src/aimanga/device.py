@@ -46,6 +46,8 @@ def has_fast_bf16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return False  # an older PyTorch, which cannot say
     capabilities = torch.cpu.get_capabilities()
     if capabilities.get("amx_bf16"):
         return True

@@ -9,7 +9,7 @@ from PIL import Image
 
 from aimanga.benchmark import BenchmarkRecipe, benchmark_methods
 from aimanga.benchmark.report import _rooms
-from tests.browser import browser_tab, opened
+from tests.browser import opened
 from tests.conftest import ROOT
 
 METHODS = [{"name": "bicubic", "resample": "bicubic"}, {"name": "lanczos", "resample": "lanczos"}]
@@ -19,12 +19,6 @@ def reported(folder, output, **settings):
     settings = {"metrics": ["psnr", "brisque"], "sets": [{"name": "Small", "folder": str(folder)}]} | settings
     benchmark_methods(BenchmarkRecipe.model_validate({"methods": METHODS, **settings}), output)
     return output / "report.html"
-
-
-@pytest.fixture(scope="module")
-def tab():
-    with browser_tab() as opened_tab:
-        yield opened_tab
 
 
 def test_a_benchmark_to_look_at(tab, small_set, tmp_path):

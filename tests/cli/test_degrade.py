@@ -1,13 +1,10 @@
-import inspect
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.cli import degrade as cli
-from aimanga.degrade import load_recipe, make_pairs
-from aimanga.degrade.fit import fit
+from aimanga.degrade import load_degradation
 from tests.conftest import ROOT
 
 
@@ -22,8 +19,8 @@ def test_preview_writes_a_sheet(aimanga_cli, samples, tmp_path):
 
 def test_pairs_says_what_it_does_and_goes_on_where_it_stopped(aimanga_cli, samples, tmp_path):
     command = ["degrade", "pairs", samples, "-o", tmp_path / "out", "--recipe", "bicubic", "--per-image", 2,
-               "--crop", 64, "--seed", 3, "--jobs", 2, "--report", tmp_path / "r.jsonl"]  # fmt: skip
-    result = aimanga_cli(*command, process=True)
+               "--crop", 64, "--seed", 3, "--report", tmp_path / "r.jsonl"]  # fmt: skip
+    result = aimanga_cli(*command)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "recipe bicubic: 6 pairs of 3 pictures"
@@ -66,7 +63,10 @@ def test_recipes_are_listed_and_printed(aimanga_cli):
         (["remake", "{tmp}", "LR/a_1.png", "-o", "{tmp}/a.png"], "manifest.jsonl: No such file"),
         (["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/r.txt"], "a recipe is a .toml file"),
         (["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/no/r.toml"], "no: there is no such folder"),
-        (["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/r.toml"], "0 usable pictures, and 6"),
+        (
+            ["fit", "--hq", "{samples}", "--real", "{samples}", "-o", "{tmp}/r.toml"],
+            "0 usable pictures, and at",
+        ),
     ],
 )
 def test_wrong_usage_is_2_and_nothing_is_written(aimanga_cli, samples, tmp_path, arguments, message):
@@ -83,14 +83,6 @@ def test_wrong_usage_is_2_and_nothing_is_written(aimanga_cli, samples, tmp_path,
     assert list(tmp_path.iterdir()) == [bad]
 
 
-def test_the_defaults_are_those_of_the_library():
-    pairs = ({"output": None, "watcher": None}, make_pairs, cli.pairs)
-    for left_out, library, command in (pairs, ({"start": None, "tell": None}, fit, cli.fit)):
-        wanted = {n: p.default for n, p in inspect.signature(library).parameters.items() if n not in left_out}
-        found = {n: p.default for n, p in inspect.signature(command).parameters.items() if n in wanted}
-        assert found == wanted
-
-
 @pytest.mark.slow
 def test_fit_writes_recipe_plots_and_preview(aimanga_cli, tmp_path):
     rng = np.random.default_rng(0)
@@ -102,19 +94,19 @@ def test_fit_writes_recipe_plots_and_preview(aimanga_cli, tmp_path):
     (tmp_path / "real" / "broken.jpg").write_text("text")
     result = aimanga_cli(
         "degrade", "fit", "--hq", tmp_path / "hq", "--real", tmp_path / "real", "-o", tmp_path / "mine.toml",
-        "--trials", 3, "--samples", 4,
+        "--recipe", "bicubic", "--trials", 2, "--samples", 2,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert "broken.jpg: cannot be read as a picture" in lines[0]
-    assert lines[1] == "7 pictures of good quality, 7 real ones, 3 trials"
+    assert lines[1] == "7 pictures of good quality, 7 real ones, 2 trials"
     assert lines[-3:] == [
         f"written   {tmp_path / name}" for name in ("mine.toml", "mine.marginals.png", "mine.preview.png")
     ]
     head = (tmp_path / "mine.toml").read_text().splitlines()
-    assert head[0] == "# Made by: aimanga degrade fit --recipe realesrgan --trials 3 --samples 4 --seed 0"
+    assert head[0] == "# Made by: aimanga degrade fit --recipe bicubic --trials 2 --samples 2 --seed 0"
     assert re.search(r"\d\.\d{4} before, \d+\.\d{4} after", head[2])
-    assert load_recipe(tmp_path / "mine.toml") != load_recipe("realesrgan")
+    assert load_degradation(tmp_path / "mine.toml") != load_degradation("bicubic")
     assert Image.open(tmp_path / "mine.marginals.png").size[0] > 1000
     preview = aimanga_cli(
         "degrade", "preview", tmp_path / "hq" / "0.jpg", "-o", tmp_path / "s.png", "--recipe", tmp_path / "mine.toml"

@@ -1,4 +1,4 @@
-"""Detail areas: the squares with the most detail, none overlapping another."""
+"""The crops with the most detail, without overlap."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aimanga.curate.crops import detail_areas
+from aimanga.curate.crops import detailed_crops
 from aimanga.curate.detail import TileMap
 
 
@@ -18,7 +18,7 @@ def tile_map(detail, text=None):
 
 def corners(tiles, size, count=9, **avoid):
     height, width = (side * 32 for side in tiles.detail.shape)
-    return [(crop.box.left, crop.box.top) for crop in detail_areas(tiles, width, height, size, count, **avoid)]
+    return [(crop.box.left, crop.box.top) for crop in detailed_crops(tiles, width, height, size, count, **avoid)]
 
 
 def test_the_best_first():
@@ -27,7 +27,7 @@ def test_the_best_first():
     detail[0, 0] = 5
     tiles = tile_map(detail)
     assert corners(tiles, 64, 2) == [(128, 96), (0, 0)]
-    assert detail_areas(tiles, 256, 192, 64, 1)[0].detail == 9
+    assert detailed_crops(tiles, 256, 192, 64, 1)[0].detail == 9
     assert len(corners(tiles, 64)) == 9
 
 
@@ -35,7 +35,7 @@ def test_a_size_that_is_no_multiple_of_a_tile():
     # 48 pixels are a tile and a half.
     detail = np.zeros((4, 4))
     detail[1, 1], detail[1, 2], detail[2, 2] = 8, 4, 12
-    best = detail_areas(tile_map(detail), 128, 128, 48, 1)[0]
+    best = detailed_crops(tile_map(detail), 128, 128, 48, 1)[0]
     assert (best.box.left, best.box.top) == (32, 32)
     assert best.detail == pytest.approx((8 + 4 / 2 + 12 / 4) / 1.5**2)
 
@@ -47,9 +47,9 @@ def test_the_whole_picture_and_more():
 
 
 @given(st.integers(64, 400), st.integers(64, 400), st.integers(10, 300), st.integers(1, 6), st.integers(0, 2**32 - 1))
-def test_squares_lie_inside_and_apart(width, height, size, count, seed):
+def test_crops_lie_inside_and_apart(width, height, size, count, seed):
     detail = np.random.default_rng(seed).random((height // 32, width // 32))
-    crops = detail_areas(tile_map(detail), width, height, size, count)
+    crops = detailed_crops(tile_map(detail), width, height, size, count)
     assert len(crops) <= count and (len(crops) > 0) == (min(width, height) >= size)
     for crop in crops:
         box = crop.box

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.curate.duplicates import DUPLICATE, SCENE, SIDE, Likeness, find_groups, likenesses
+from aimanga.curate.duplicates import SIDE, find_groups
 from tests.conftest import ROOT
 
 
 @cache
 def photos():
-    """Three animals and nine squares of a reef, of which none overlaps another."""
+    """Three animals and nine crops of a reef that do not overlap."""
     animals = [Image.open(ROOT / "samples" / f"{name}.jpg").convert("RGB") for name in ("lionfish", "owl", "parrot")]
     reef = Image.open(ROOT / "benchmarks" / "reef.jpg").convert("RGB")
     side = reef.width // 2
-    squares = [(x * side, y * side, (x + 1) * side, (y + 1) * side) for y in range(reef.height // side) for x in (0, 1)]
-    return *animals, *(reef.crop(square) for square in squares[:9])
+    boxes = [(x * side, y * side, (x + 1) * side, (y + 1) * side) for y in range(reef.height // side) for x in (0, 1)]
+    return *animals, *(reef.crop(box) for box in boxes[:9])
 
 
 def thumbnail(image):
@@ -114,28 +114,15 @@ def test_the_order_changes_nothing_but_the_numbers():
     pictures = thumbnails(images)
     found = find_groups(pictures)
     expected = {name: partition(range(len(pictures)), found, name) for name in ("group", "scene")}
-    pairs = {frozenset((pair.first, pair.second)): pair.likeness for pair in likenesses(pictures)}
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(len(pictures))
         groups = find_groups(pictures[order])
         assert {name: partition(order.tolist(), groups, name) for name in ("group", "scene")} == expected
-        again = likenesses(pictures[order])
-        assert {frozenset(order[[pair.first, pair.second]].tolist()): pair.likeness for pair in again} == pairs
 
 
 def test_numbers_come_in_the_order_of_the_pictures():
     owl, parrot = thumbnails(photos()[1:3])
     assert numbers_of(find_groups(np.stack([parrot, owl, owl, parrot]))) == [0, 1, 1, 0]
-
-
-def test_pairs_are_sorted_and_copies_are_most_alike():
-    photo = photos()[1]
-    pairs = likenesses(thumbnails([photo, cropped(photo, left=0.15), photo, resized(photo, 0.7), photos()[2]]))
-    assert [(pair.first, pair.second) for pair in pairs] == [(0, 1), (0, 2), (0, 3), (1, 3)]
-    likeness = {(pair.first, pair.second): pair.likeness for pair in pairs}
-    assert likeness[0, 2] == 1
-    assert likeness[0, 3] > 0.9
-    assert all(likeness[pair] >= SCENE for pair in likeness)
 
 
 def test_more_copies_than_one_has_neighbours_are_one_group():
@@ -168,9 +155,4 @@ def test_faint_noise_on_a_plain_picture_leaves_it_a_copy():
 
 def test_no_picture_and_one_picture():
     assert find_groups(np.empty((0, SIDE, SIDE), np.uint8)) == []
-    assert likenesses(np.empty((0, SIDE, SIDE), np.uint8)) == []
     assert find_groups(thumbnails(photos()[:1])) == [{"group": None, "scene": None}]
-
-
-def test_a_likeness_is_a_value():
-    assert Likeness(0, 1, DUPLICATE) == Likeness(0, 1, DUPLICATE)

@@ -1,11 +1,6 @@
-"""The verb: measure, decide, hand out; twice, interrupted, with bad input."""
+"""The verb: twice, interrupted, with bad input."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.curate import CurateOptions, curate_files, decide, opened, plan_curation, read_manifest
+from aimanga.batch import Watcher, journal
+from aimanga.curate import curate_files, read_manifest
 from aimanga.curate.files import JOURNAL
 from aimanga.errors import ResourceError, UsageError
-from tests.conftest import ROOT
 from tests.curate.pictures import blurred, jpeg, photos
 
 NAMES = ("books", "cat", "chameleon", "dog", "gamepad", "sunflower")
@@ -68,7 +63,7 @@ def test_what_is_kept_and_why_the_others_are_not(folder, made):
     assert found["sub/soft.png"] == ["sharpness"]
     assert found["broken.jpg"] == ["unreadable"] and "notes.txt" not in found
     assert report.exit_code == 1 and len(report.failed) == 1 and "broken.jpg" in report.failed[0]
-    assert report.decisions.kept == 6 and report.decisions.measured == 9
+    assert report.kept == 6 and report.measured == 9
     for name in kept:
         assert (output / "pictures" / name).read_bytes() == (folder / name).read_bytes()
     assert "sunflower.png" in (output / "report.html").read_text(encoding="utf-8")
@@ -79,7 +74,7 @@ def test_a_second_run_does_nothing_again(folder, made, tmp_path):
     before = {path: path.stat().st_ctime_ns for path in (output / "pictures").rglob("*")}
     manifest = (output / "manifest.jsonl").read_bytes()
     report = curate(folder, output)
-    assert report.decisions.measured == 0 and {record.status for record in report.files} == {"skipped"}
+    assert report.measured == 0 and {record.status for record in report.files} == {"skipped"}
     assert {path: path.stat().st_ctime_ns for path in (output / "pictures").rglob("*")} == before
     assert (output / "manifest.jsonl").read_bytes() == manifest
 
@@ -96,29 +91,29 @@ def test_order_and_processes_change_nothing(folder, made, tmp_path):
         assert [reason.name for reason in line.reasons] == [reason.name for reason in other.reasons]
 
 
-def test_another_selection_measures_nothing_and_takes_back(folder, tmp_path):
+def test_another_selection_measures_nothing_and_removes_files(folder, tmp_path):
     output = tmp_path / "out"
     curate(folder, output)
     report = curate(folder, output, keep=2)
-    assert report.decisions.measured == 0 and report.removed == 4
+    assert report.measured == 0 and report.removed == 4
     assert len(files_in(output, "pictures")) == 2
     assert sum(reasons == ["rank"] for reasons in why(output).values()) == 4
     best = sorted((line for line in read_manifest(output) if line.measures), key=lambda line: -line.merit)
     assert {line.name for line in best[:2]} == files_in(output, "pictures")
-    assert curate(folder, output, keep=0.5).decisions.kept == 3
+    assert curate(folder, output, keep=0.5).kept == 3
 
 
 def test_crops(folder, tmp_path):
     output = tmp_path / "out"
     report = curate(folder, output, crops=192, per_image=2, keep=3)
     lines = [line for line in read_manifest(output) if line.kept]
-    assert len(lines) == 3 and report.decisions.crops == 6 and not (output / "pictures").exists()
+    assert len(lines) == 3 and report.crops == 6 and not (output / "pictures").exists()
     for line in lines:
-        for saved in line.crops:
-            box = saved.crop.box
+        for crop in line.crops:
+            box = crop.box
             whole = np.asarray(Image.open(line.file))
             part = whole[box.top : box.top + 192, box.left : box.left + 192]
-            np.testing.assert_array_equal(np.asarray(Image.open(output / saved.output)), part)
+            np.testing.assert_array_equal(np.asarray(Image.open(output / crop.output)), part)
 
 
 def test_crops_of_pictures_that_share_a_name(tmp_path):
@@ -132,7 +127,7 @@ def test_crops_of_pictures_that_share_a_name(tmp_path):
 
 def test_a_manifest_only(folder, tmp_path):
     report = curate(folder, tmp_path / "out", pictures="none", crops=128)
-    assert report.files == () and report.decisions.crops == 6
+    assert report.files == () and report.crops == 6
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "manifest.jsonl", JOURNAL, "report.html", "screening.toml",
     }  # fmt: skip
@@ -144,53 +139,57 @@ def test_a_picture_that_changes_is_measured_and_copied_again(tmp_path):
     curate_files(tmp_path / "in", tmp_path / "out")
     save(photos()[2], tmp_path / "in" / "0.png")
     report = curate_files(tmp_path / "in", tmp_path / "out")
-    assert report.decisions.measured == 1
+    assert report.measured == 1
     copies = [(tmp_path / "out" / "pictures" / name).read_bytes() for name in ("0.png", "1.png")]
     assert copies == [(tmp_path / "in" / name).read_bytes() for name in ("0.png", "1.png")]
 
 
 def test_thresholds_of_a_file(folder, tmp_path):
     (tmp_path / "strict.toml").write_text("min_detail = 1000\n")
-    with pytest.raises(UsageError, match=r"1 pictures are to be kept, but only 0 of 9 pass \(detail 9, side 1"):
+    with pytest.raises(UsageError, match=r"--keep 1: only 0 of 9 pass \(detail 9, side 1"):
         curate(folder, tmp_path / "out", screening=tmp_path / "strict.toml", keep=1)
-    # What was measured stays, and nothing was handed out.
+    # What was measured stays, and no picture was written.
     assert [path.name for path in (tmp_path / "out").iterdir()] == [JOURNAL]
-    assert curate(folder, tmp_path / "out").decisions.measured == 0
+    assert curate(folder, tmp_path / "out").measured == 0
 
 
 def test_results_inside_the_photos_are_no_photos(tmp_path):
     save(photos()[0], tmp_path / "a.png")
     for _ in range(2):
         report = curate_files(tmp_path, tmp_path / "curated", recursive=True)
-        assert [line.name for line in report.decisions.lines] == ["a.png"]
+        assert [line.name for line in report.entries] == ["a.png"]
 
 
-def test_a_full_disk_hands_out_nothing_and_loses_nothing(folder, tmp_path, monkeypatch):
+def test_on_a_full_disk_nothing_is_written_and_nothing_lost(folder, tmp_path, monkeypatch):
     output = tmp_path / "out"
     curate(folder, output, keep=2)
     before = files_in(output, ".")
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000}))
-    with pytest.raises(ResourceError, match="are to be written"):
+    with pytest.raises(ResourceError, match="the results need about"):
         curate(folder, output, keep=3)
     assert files_in(output, ".") == before
 
 
-def test_after_kill_9_the_rest_is_measured(tmp_path):
-    for number in range(15):
-        save(np.roll(photos()[number % 6], number * 7, 1), tmp_path / "in" / f"{number:02}.png")
-    command = [sys.executable, "-m", "aimanga", "curate", tmp_path / "in", "-o", tmp_path / "out", "--jobs", "1"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    journal = tmp_path / "out" / JOURNAL
-    deadline = time.monotonic() + 60
-    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 3):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    done = journal.read_bytes().count(b"\n")
-    planned = plan_curation(tmp_path / "in", tmp_path / "out", CurateOptions())
-    with opened(planned) as known:
-        assert decide(planned, known).measured == 15 - done < 15
+class Interrupting(Watcher):
+    """Presses Ctrl-C when the third picture has been measured."""
+
+    def __init__(self):
+        self.left = 3
+
+    def on_end(self, job, record):
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_measures_only_the_rest(folder, made, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        curate(folder, tmp_path / "out", watcher=Interrupting())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [JOURNAL]
+    done = len((tmp_path / "out" / JOURNAL).read_bytes().splitlines())
+    report = curate(folder, tmp_path / "out")
+    assert 0 < done <= 3 and report.measured == 9 - done
+    assert report.entries == read_manifest(made[0])
 
 
 def test_the_manifest_is_json_that_any_program_reads(made):
@@ -206,7 +205,7 @@ def test_crops_and_links_together(folder, tmp_path):
     assert not any(path.is_symlink() for path in (tmp_path / "out" / "pictures").rglob("*"))
 
 
-def test_a_picture_without_a_square_is_not_kept(folder, tmp_path):
+def test_a_picture_without_a_crop_is_not_kept(folder, tmp_path):
     curate(folder, tmp_path / "out", crops=500, avoid_blur=True)
     found = why(tmp_path / "out")
     assert found["sunflower.png"] == ["crops"] and found["cat.png"] == ["crops"]
@@ -214,8 +213,8 @@ def test_a_picture_without_a_square_is_not_kept(folder, tmp_path):
 
 
 def test_two_runs_at_once_are_refused(folder, tmp_path):
-    planned = plan_curation(folder, tmp_path / "out", CurateOptions())
-    with opened(planned), pytest.raises(UsageError, match="another run is writing this"):
+    (tmp_path / "out").mkdir()
+    with journal(tmp_path / "out" / JOURNAL), pytest.raises(UsageError, match="another run is writing this"):
         curate(folder, tmp_path / "out")
 
 
@@ -225,8 +224,3 @@ def test_a_name_that_is_no_unicode(tmp_path):
     assert (tmp_path / "out" / "pictures" / "a\udcff.png").exists()
     for name in ("manifest.jsonl", "report.html"):
         (tmp_path / "out" / name).read_text(encoding="utf-8")
-
-
-def test_at_least_one_process(folder, tmp_path):
-    with pytest.raises(UsageError, match="--jobs 0: at least one process"):
-        curate(folder, tmp_path / "out", jobs=0)

@@ -18,7 +18,7 @@ def test_a_file_is_measured_as_what_is_in_memory(tmp_path):
     from_file, from_memory = measure(PictureFile(tmp_path / "a.png")), measure(picture)
     assert from_file.measures == from_memory.measures
     np.testing.assert_array_equal(from_file.tiles.detail, from_memory.tiles.detail)
-    np.testing.assert_array_equal(from_file.averages, from_memory.averages)
+    np.testing.assert_array_equal(from_file.reduced, from_memory.reduced)
 
 
 def test_16_bits_are_measured_as_8_and_alpha_not_at_all():

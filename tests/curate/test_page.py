@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from aimanga.curate.page import Entry, Score, write_page
-from tests.browser import browser_tab, opened
+from tests.browser import opened
 
 SCORES = (
     Score("detail", "Detail", "How much fine structure it has.", low=8.0),
@@ -49,12 +49,6 @@ SET = (
     UNREADABLE,
 )
 BY_NAME = ["a1.jpg", "A2.jpg", "a10.jpg", "b/both.jpg", "b/flat.jpg", "b/grainy.jpg", "broken.jpg", "copy of a1.jpg"]
-
-
-@pytest.fixture(scope="module")
-def tab():
-    with browser_tab() as opened_tab:
-        yield opened_tab
 
 
 @pytest.fixture

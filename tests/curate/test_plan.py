@@ -1,8 +1,8 @@
-"""What is going to be looked at, and what is refused before the work."""
+"""What is going to be measured, and what is refused before the work."""
 
 import pytest
 
-from aimanga.curate import CurateOptions, plan_curation
+from aimanga.curate import CurateOptions, curate_files, plan_curation
 from aimanga.errors import UsageError
 
 
@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 
 def names(inputs, output, **options):
-    return [str(job.target) for job in plan_curation(inputs, output, CurateOptions(), **options).jobs]
+    return [str(job.target) for job in plan_curation(inputs, output, CurateOptions(**options)).jobs]
 
 
 def test_names_are_mirrored_and_sorted_whatever_the_order_of_the_inputs(folder, tmp_path):
@@ -48,16 +48,21 @@ def test_results_may_lie_around_their_sources(folder):
     ("options", "problem"),
     [
         ({"keep": 0}, "--keep 0: at least one picture"),
-        ({"keep": 1.5}, "--keep 150%: a share is above 0 % and at most 100 %"),
-        ({"keep": float("nan")}, "--keep nan%: a share"),
-        ({"crops": 0, "per_image": 0}, r"--crops 0: .*; --per-image 0: at least one"),
-        ({"avoid_blur": True}, "--avoid-text: are about the squares that --crops cuts out"),
-        ({"pictures": "symlink"}, "pictures 'symlink': one of copy, link, none"),
+        ({"keep": 1.5}, "--keep 1.5: a share is above 0 % and at most 100 %"),
+        ({"keep": "150%"}, "--keep 150%: a share is above 0 % and at most 100 %"),
+        ({"keep": float("nan")}, "--keep nan: "),
+        ({"keep": "many"}, "--keep many: "),
+        ({"crops": 0, "per_image": 0}, r"--crops 0: .*; --per-image 0: .*greater than or equal to 1"),
+        ({"avoid_blur": True}, "--avoid-blur and --avoid-text need --crops"),
+        ({"pictures": "symlink"}, "--pictures symlink: Input should be 'copy', 'link' or 'none'"),
+        ({"jobs": 0}, "--jobs 0: "),
+        ({"max_flatness": 2}, "--max-flatness 2: .*less than or equal to 1"),
     ],
 )
 def test_contradictions_are_refused(folder, tmp_path, options, problem):
     with pytest.raises(UsageError, match=problem):
-        plan_curation(folder, tmp_path / "out", CurateOptions(**options))
+        curate_files(folder, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_to_look_at(folder, tmp_path):
@@ -91,5 +96,5 @@ def test_sources_are_never_taken_for_results(tmp_path, way):
 
 def test_a_manifest_that_is_none_is_said_before_the_work(folder, tmp_path):
     (tmp_path / "manifest.jsonl").write_text("{}\n")
-    with pytest.raises(UsageError, match=r"manifest\.jsonl, line 1: no line of a manifest: .*; move the file away"):
+    with pytest.raises(UsageError, match=r"manifest\.jsonl, line 1: not a line of a manifest: .*; move the file away"):
         plan_curation(folder, tmp_path, CurateOptions())

@@ -1,12 +1,12 @@
 """Thresholds: typed, named, and about numbers that exist."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from aimanga.config import load, write_toml
 from aimanga.curate.measure import Measures
-from aimanga.curate.screening import Screening, limits, number_of
+from aimanga.curate.screening import Screening, limits
 from aimanga.errors import UsageError
 from tests.conftest import ROOT
 
@@ -25,15 +25,17 @@ def test_each_limit_is_about_a_number_that_is_measured():
 
 def test_limits_in_words():
     by_name = {limit.option: limit for limit in limits(Screening())}
-    assert by_name["min_detail"].failed_by(7.999) == "detail 7.999 is below 8"
-    assert by_name["max_noise"].failed_by(4.25) == "noise 4.25 is above 4"
-    assert by_name["max_noise"].failed_by(4.00001) == "noise 4.00001 is above 4"
-    assert by_name["min_detail"].failed_by(8) is None and by_name["max_noise"].failed_by(4) is None
-    assert all(limit.failed_by(number_of(NUMBERS, limit.measure)) is None for limit in limits(Screening()))
-
-
-def test_the_side_is_the_shorter_one():
-    assert number_of(NUMBERS, "side") == 600 and number_of(NUMBERS, "noise") == 1
+    for name, number, words in (
+        ("detail", 7.999, "detail 7.999 is below 8"),
+        ("detail", 8, None),
+        ("noise", 4.25, "noise 4.25 is above 4"),
+        ("noise", 4.00001, "noise 4.00001 is above 4"),
+        ("noise", 4, None),
+        ("height", 255, "side 255 is below 256"),
+    ):
+        limit = by_name[{"detail": "min_detail", "noise": "max_noise", "height": "min_side"}[name]]
+        assert limit.failed_by(replace(NUMBERS, **{name: number})) == words
+    assert all(limit.failed_by(NUMBERS) is None for limit in limits(Screening()))
 
 
 def test_a_file_of_thresholds(tmp_path):

@@ -6,32 +6,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aimanga.curate.crops import Crop
+from aimanga.curate.manifest import ManifestEntry, Reason
 from aimanga.curate.screening import Screening
-from aimanga.curate.select import Candidate, Reason, select
+from aimanga.curate.select import select
 from aimanga.errors import UsageError
+from aimanga.images import Box
 from tests.curate.test_screening import NUMBERS
 
 
 def candidate(name, detail=20.0, group=None, scene=None, size=(800, 600), **numbers):
     measures = replace(NUMBERS, detail=detail, width=size[0], height=size[1], **numbers)
-    return Candidate(name, *size, measures, group, scene)
+    return ManifestEntry(f"/{name}", name, *size, measures=measures, group=group, scene=scene)
 
 
 def reasons(candidates, keep=None, **thresholds):
-    found = select(candidates, Screening(**thresholds), keep)
-    return {c.name: [reason.name for reason in why] for c, why in zip(candidates, found, strict=True)}
+    selected = select(candidates, Screening(**thresholds), keep)
+    assert [entry.name for entry in selected] == [entry.name for entry in candidates]
+    return {entry.name: [reason.name for reason in entry.reasons] for entry in selected}
 
 
 def test_all_thresholds_that_a_picture_is_beyond_are_named():
     pictures = [candidate("good"), candidate("bad", detail=2, noise=9.0, size=(100, 2000))]
     assert reasons(pictures) == {"good": [], "bad": ["side", "detail", "noise"]}
-    words = [reason.words for reason in select(pictures, Screening())[1]]
+    words = [reason.words for reason in select(pictures, Screening())[1].reasons]
     assert words == ["side 100 is below 256", "detail 2 is below 8", "noise 9 is above 4"]
 
 
 def test_too_small_to_be_measured():
-    found = select([Candidate("icon", 32, 16, None)], Screening())
-    assert [reason.words for reason in found[0]] == ["32 x 16 is too small to be measured"]
+    found = select([ManifestEntry("/icon", "icon", 32, 16)], Screening())
+    assert [reason.words for reason in found[0].reasons] == ["32 x 16 is too small to be measured"]
 
 
 def test_of_copies_the_one_with_the_most_pixels_stays():
@@ -46,7 +50,7 @@ def test_of_copies_the_one_with_the_most_pixels_stays():
     assert found == {
         "half": ["duplicate"], "blocky": ["duplicate"], "original": [], "enlarged": ["sharpness"], "other": [],
     }  # fmt: skip
-    assert select(pictures, Screening())[0][0].words == "the same as original"
+    assert select(pictures, Screening())[0].reasons[0].words == "the same as original"
 
 
 def test_where_the_best_copy_fails_another_one_stays():
@@ -75,9 +79,17 @@ def test_a_share_is_never_none_at_all():
     assert sum(not why for why in reasons([candidate(f"{n}") for n in range(100)], 0.55).values()) == 55
 
 
-def test_a_picture_with_a_problem_of_its_own():
-    lacking = replace(candidate("a"), problem=Reason("crops", "has no square"))
-    assert reasons([lacking, candidate("b")]) == {"a": ["crops"], "b": []}
+def test_pictures_without_a_crop_are_rejected_where_crops_are_wanted():
+    pictures = [candidate("a", noise=9.0), replace(candidate("b"), crops=(Crop(Box(0, 0, 64, 64), 9.0),))]
+    found = [[reason.words for reason in entry.reasons] for entry in select(pictures, Screening(), crop=64)]
+    assert found == [["no crop of 64 pixels fits", "noise 9 is above 4"], []]
+
+
+def test_unreadable_pictures_stay_as_they_are_and_are_not_counted():
+    unreadable = ManifestEntry("/c", "c", reasons=(Reason("unreadable", "c: no picture"),))
+    assert select([unreadable, candidate("a")], Screening(), 1)[0] == unreadable
+    with pytest.raises(UsageError, match="only 1 of 1 pass"):
+        select([unreadable, candidate("a")], Screening(), 2)
 
 
 def test_equals_are_decided_by_name():
@@ -89,7 +101,7 @@ def test_fewer_than_wanted():
     pictures = [candidate("a"), candidate("b", noise=9.0), candidate("c", noise=9.0, detail=1.0)]
     with pytest.raises(
         UsageError,
-        match=r"2 pictures are to be kept, but only 1 of 3 pass \(noise 2, detail 1\); keep fewer, or relax the thresh",
+        match=r"--keep 2: only 1 of 3 pass \(noise 2, detail 1\); keep fewer, or relax the thresh",
     ):
         select(pictures, Screening(), 2)
     assert select([], Screening()) == []

@@ -1,4 +1,4 @@
-"""What is kept of a picture comes back as it was."""
+"""The survey of a picture comes back from JSON as it was."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Small pictures: means of squares, whatever the bands."""
+"""Thumbnails: box averages, whatever the bands."""
 
 import io
 
@@ -6,38 +6,38 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.curate.thumbnails import BAND, Averages, gray_thumbnail, preview
+from aimanga.curate.thumbnails import BAND, Reducer, gray_thumbnail, preview
 from tests.curate.pictures import photos
 
 
-def averages_of(pixels, band=BAND):
+def reduced(pixels, band=BAND):
     height, width = pixels.shape[:2]
-    averages = Averages(width, height)
+    reducer = Reducer(width, height)
     for top in range(0, height, band):
-        averages.add(Image.fromarray(pixels[top : top + band]))
-    return averages.finish()
+        reducer.add(Image.fromarray(pixels[top : top + band]))
+    return reducer.finish()
 
 
-def test_means_of_squares():
+def test_box_averages():
     pixels = np.random.default_rng(0).integers(0, 256, (2 * 400 + 3, 2 * 404 + 1, 3), np.uint8)
-    found = averages_of(pixels)  # the shorter side has 803 pixels: every 4 x 4 become one
+    found = reduced(pixels)  # the shorter side has 803 pixels: every 4 x 4 become one
     height, width = 803 // 4, 809 // 4
     wanted = pixels[: height * 4, : width * 4].reshape(height, 4, width, 4, 3).mean((1, 3))
     assert found.shape == wanted.shape and np.abs(found - wanted).max() <= 0.51
-    np.testing.assert_array_equal(found, averages_of(pixels, 4 * BAND))
+    np.testing.assert_array_equal(found, reduced(pixels, 4 * BAND))
 
 
 @pytest.mark.parametrize(("side", "short"), [(64, 64), (200, 200), (399, 399), (400, 200), (1599, 399), (4000, 250)])
 def test_the_shorter_side_stays_long_enough(side, short):
-    assert averages_of(np.zeros((side, side + 7, 3), np.uint8)).shape[0] == short
+    assert reduced(np.zeros((side, side + 7, 3), np.uint8)).shape[0] == short
 
 
 def test_a_narrow_giant_does_not_need_larger_bands():
-    assert averages_of(np.zeros((20_000, 20_000), np.uint8)).shape == (312, 312, 1)
+    assert reduced(np.zeros((20_000, 20_000), np.uint8)).shape == (312, 312, 1)
 
 
 def test_a_long_strip_stays_small():
-    assert averages_of(np.zeros((100_000, 300), np.uint8)).shape == (12_500, 37, 1)
+    assert reduced(np.zeros((100_000, 300), np.uint8)).shape == (12_500, 37, 1)
 
 
 def test_gray_thumbnails_are_area_averages():
@@ -48,15 +48,15 @@ def test_gray_thumbnails_are_area_averages():
 
 def test_previews_are_pictures_of_200_pixels_at_most():
     photo = photos()[3]
-    shown = np.asarray(Image.open(io.BytesIO(preview(averages_of(photo), None))))
+    shown = np.asarray(Image.open(io.BytesIO(preview(reduced(photo), None))))
     small = np.asarray(Image.fromarray(photo).resize((200, 200), Image.Resampling.LANCZOS))
     assert shown.shape == small.shape and np.abs(shown.astype(float) - small).mean() < 5
-    gray = Image.open(io.BytesIO(preview(averages_of(photo[:100, :80, 0]), None)))
+    gray = Image.open(io.BytesIO(preview(reduced(photo[:100, :80, 0]), None)))
     assert gray.mode == "L" and gray.size == (80, 100)  # nothing is enlarged
 
 
 def test_previews_keep_the_colour_space():
-    profile = Image.open(io.BytesIO(preview(averages_of(photos()[0]), b"a profile"))).info["icc_profile"]
+    profile = Image.open(io.BytesIO(preview(reduced(photos()[0]), b"a profile"))).info["icc_profile"]
     assert profile == b"a profile"
-    long = Image.open(io.BytesIO(preview(averages_of(photos()[0]), b"x" * 100_000)))
+    long = Image.open(io.BytesIO(preview(reduced(photos()[0]), b"x" * 100_000)))
     assert "icc_profile" not in long.info

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from aimanga.degrade import SHIPPED, Sample, degrade, draw, load_recipe
+from aimanga.degrade import DEGRADATIONS, Sample, degrade, draw, load_degradation
 from aimanga.degrade.blur import blur, usm_sharpen
 from aimanga.degrade.jpeg import jpeg
 from aimanga.degrade.kernels import gaussian, unsharp
@@ -21,9 +21,9 @@ def done(x, *steps, seed=0):
     return degrade(x, [Sample(seed=seed, steps=steps)] * len(x))
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", DEGRADATIONS)
 def test_every_recipe_gives_pictures_of_8_bits_in_its_size(name, photo):
-    recipe = load_recipe(name)
+    recipe = load_degradation(name)
     low = degrade(photo.expand(6, -1, -1, -1), [draw(recipe, 128, 160, seed) for seed in range(6)])
     assert low.shape == (6, 3, 32, 40)
     assert torch.equal(low, (low * 255).round() / 255)
@@ -33,7 +33,7 @@ def test_every_recipe_gives_pictures_of_8_bits_in_its_size(name, photo):
 
 
 def test_a_picture_does_not_depend_on_its_batch_nor_on_the_threads(photo):
-    recipe = load_recipe("realesrgan")
+    recipe = load_degradation("realesrgan")
     samples = [draw(recipe, 128, 160, seed) for seed in range(4)]
     x = torch.cat([photo, photo.flip(2), photo.flip(3), 1 - photo])
     together = degrade(x, samples)

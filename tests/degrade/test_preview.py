@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from PIL import Image
 
-from aimanga.degrade import PairOptions, load_recipe, make_pairs
-from aimanga.degrade.preview import preview
+from aimanga.degrade import PreviewOptions, make_pairs, preview_recipe
+from aimanga.degrade.preview import preview_sheet
 from aimanga.errors import UsageError
 from aimanga.images import Picture, read
 
@@ -14,10 +13,13 @@ def photo(samples):
 
 
 def test_it_shows_the_picture_and_the_samples_that_pairs_would_store(photo, samples, tmp_path):
-    sheet = preview(photo, PairOptions(load_recipe("realesrgan"), seed=3), name="owl", samples=2).pixels
-    make_pairs(samples / "owl.jpg", tmp_path, recipe="realesrgan", seed=3, per_image=2)
+    output = tmp_path / "sheet.png"
+    sheet = preview_recipe(samples / "owl.jpg", output, recipe="realesrgan", seed=3, samples=2).pixels
+    assert np.array_equal(read(output).pixels, sheet)
+    make_pairs(samples / "owl.jpg", tmp_path / "pairs", recipe="realesrgan", seed=3, per_image=2)
     shown = [photo.pixels.repeat(2, 0).repeat(2, 1)]  # 192 pixels are too few for the labels
-    shown += [np.asarray(Image.open(tmp_path / "LR" / f"owl_{n}.png")).repeat(8, 0).repeat(8, 1) for n in (1, 2)]
+    lows = [read(tmp_path / "pairs" / "LR" / f"owl_{n}.png").pixels for n in (1, 2)]
+    shown += [low.repeat(8, 0).repeat(8, 1) for low in lows]
     places = [(12, 12), (12, 408), (12 + (len(sheet) - 12) // 2, 12)]
     for (top, left), pixels in zip(places, shown, strict=True):
         assert np.array_equal(sheet[top : top + 384, left : left + 384], pixels)
@@ -29,12 +31,13 @@ def test_it_shows_the_picture_and_the_samples_that_pairs_would_store(photo, samp
 def test_of_a_large_picture_it_shows_the_middle():
     pixels = np.zeros((900, 1000, 3), np.uint8)
     pixels[300:600, 350:650] = 200
-    sheet = preview(Picture(pixels), PairOptions(load_recipe("bicubic"), crop=300), samples=1).pixels
+    sheet = preview_sheet(Picture(pixels), "a", PreviewOptions(recipe="bicubic", crop=300, samples=1)).pixels
     assert (sheet[12:312, 12:312] == 200).all() and (sheet[12:312, 324:624] == 200).all()
 
 
-def test_impossible_ones_are_refused(photo):
+def test_impossible_ones_are_refused(samples, tmp_path):
     with pytest.raises(UsageError, match="smaller than the scale 4"):
-        preview(Picture(np.zeros((3, 9, 3), np.uint8)), PairOptions(load_recipe("bicubic")))
+        preview_sheet(Picture(np.zeros((3, 9, 3), np.uint8)), "a", PreviewOptions(recipe="bicubic"))
     with pytest.raises(UsageError, match="--samples 0"):
-        preview(photo, PairOptions(load_recipe("bicubic")), samples=0)
+        preview_recipe(samples / "owl.jpg", tmp_path / "sheet.png", samples=0)
+    assert not (tmp_path / "sheet.png").exists()

@@ -3,7 +3,7 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from aimanga.degrade import SHIPPED, Recipe, load_recipe, recipe_path
+from aimanga.degrade import DEGRADATIONS, Recipe, degradation_file, load_degradation
 from aimanga.degrade.recipe import Blur, Compression, Final, Noise, Resize, Sharpen, Stage
 from aimanga.errors import UsageError
 from tests.conftest import ROOT
@@ -13,15 +13,15 @@ PARTS = (Recipe, Stage, Blur, Resize, Noise, Sharpen, Compression, Final)
 
 def test_the_list_of_recipes_is_the_folder():
     files = {path.name for path in (ROOT / "recipes").glob("degrade-*.toml")}
-    assert files == {f"degrade-{name}.toml" for name in SHIPPED}
-    for name in SHIPPED:
-        assert recipe_path(name) == ROOT / "recipes" / f"degrade-{name}.toml"
-        assert load_recipe(name).scale == 4
+    assert files == {f"degrade-{name}.toml" for name in DEGRADATIONS}
+    for name in DEGRADATIONS:
+        assert degradation_file(name) == ROOT / "recipes" / f"degrade-{name}.toml"
+        assert load_degradation(name).scale == 4
 
 
 def test_the_published_values_of_real_esrgan():
     """From the paper (arXiv:2107.10833) and the project's public configuration."""
-    recipe = load_recipe("realesrgan")
+    recipe = load_degradation("realesrgan")
     first, second = recipe.stages
     kinds = {
         "isotropic": 0.45, "anisotropic": 0.25, "generalized_isotropic": 0.12, "generalized_anisotropic": 0.03,
@@ -79,11 +79,11 @@ def test_the_documentation_has_every_field():
 def test_a_wrong_recipe_is_refused_with_the_place_and_the_reason(tmp_path, part, key, value, message):
     import tomlkit
 
-    content = load_recipe("realesrgan").model_dump(mode="json", exclude_none=True)
+    content = load_degradation("realesrgan").model_dump(mode="json", exclude_none=True)
     content["stages"][0][part][key] = value
     path = tmp_path / "mine.toml"
     path.write_text(tomlkit.dumps(content))
     with pytest.raises(UsageError) as caught:
-        load_recipe(path)
+        load_degradation(path)
     assert re.match(rf"{re.escape(str(path))}: line \d+, stages\.0\.{part}", str(caught.value))
     assert message in str(caught.value)

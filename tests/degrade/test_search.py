@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aimanga.degrade import SHIPPED, Recipe, load_recipe
+from aimanga.degrade import DEGRADATIONS, Recipe, load_degradation
 from aimanga.degrade.search import SearchSpace
 
-SPACES = {name: SearchSpace(load_recipe(name)) for name in SHIPPED}
+SPACES = {name: SearchSpace(load_degradation(name)) for name in DEGRADATIONS}
 
 
 def numbers_of(recipe):
@@ -23,18 +23,18 @@ def numbers_of(recipe):
     return found
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", DEGRADATIONS)
 def test_the_start_stands_for_the_recipe_itself(name):
     space = SPACES[name]
     assert len(space.names) == len(set(space.names)) == len(space.start)
     assert all(0 <= number <= 1 for number in space.start)
-    again, recipe = (numbers_of(r) for r in (space.recipe(space.start), load_recipe(name)))
+    again, recipe = (numbers_of(r) for r in (space.recipe(space.start), load_degradation(name)))
     assert again.keys() == recipe.keys()
     for path, value in recipe.items():
         assert again[path] == pytest.approx(value, rel=0.01, abs=0.002), path
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", DEGRADATIONS)
 @given(data=st.data())
 @settings(max_examples=50, deadline=None)
 def test_all_numbers_stand_for_valid_recipes_with_the_same_parts(name, data):
@@ -42,7 +42,7 @@ def test_all_numbers_stand_for_valid_recipes_with_the_same_parts(name, data):
     numbers = data.draw(st.lists(st.floats(0, 1), min_size=len(space.start), max_size=len(space.start)))
     recipe = space.recipe(numbers)
     assert isinstance(recipe, Recipe)
-    assert numbers_of(recipe).keys() == numbers_of(load_recipe(name)).keys()
+    assert numbers_of(recipe).keys() == numbers_of(load_degradation(name)).keys()
 
 
 def test_what_is_searched_of_real_esrgan():

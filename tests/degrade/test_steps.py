@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 from scipy import stats
 
-from aimanga.degrade import Recipe, Sample, draw, load_recipe
-from aimanga.degrade.recipe import SHIPPED
+from aimanga.degrade import Recipe, Sample, draw, load_degradation
+from aimanga.degrade.recipe import DEGRADATIONS
 from aimanga.degrade.steps import CameraStep, CompressStep, FilterStep, GaussianStep, PoissonStep, ResizeStep, UsmStep
 
 DRAWS = 2000
@@ -16,7 +16,7 @@ UNLIKELY = 1e-4  # seeds are fixed: what passes once passes always
 
 @pytest.fixture(scope="module")
 def drawn():
-    recipe = load_recipe("realesrgan")
+    recipe = load_degradation("realesrgan")
     return [draw(recipe, 400, 400, seed) for seed in range(DRAWS)]
 
 
@@ -196,9 +196,9 @@ def test_what_real_esrgan_does_not_have():
     assert_shares([step.subsampled for step in codecs if step.op != "webp"], {True: 0.7, False: 0.3})
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", DEGRADATIONS)
 def test_a_sample_survives_being_written_down(name):
-    recipe = load_recipe(name)
+    recipe = load_degradation(name)
     for seed in range(50):
         sample = draw(recipe, 128, 96, seed)
         assert sample == draw(recipe, 128, 96, seed)
@@ -208,11 +208,11 @@ def test_a_sample_survives_being_written_down(name):
 
 def test_a_side_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="99 x 64 is no multiple of 4"):
-        draw(load_recipe("bicubic"), 64, 99, 0)
+        draw(load_degradation("bicubic"), 64, 99, 0)
 
 
 def test_another_noise_leaves_blur_resizing_and_compression_as_they_were():
-    recipe = load_recipe("realesrgan")
+    recipe = load_degradation("realesrgan")
     content = recipe.model_dump(exclude_none=True)
     content["stages"][0]["noise"] = {"kinds": {"camera": 1.0}, "gray": 0.0}
     content["stages"][1]["blur"]["probability"] = 0.0

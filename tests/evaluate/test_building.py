@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import aimanga
-from aimanga.degrade import degrade, load_recipe
+from aimanga.degrade import degrade, load_degradation
 from aimanga.degrade.steps import Sample
 from aimanga.errors import UsageError
 from aimanga.evaluate import build_test_set, plan_test_set, read_test_set, verify_test_set
@@ -161,7 +161,7 @@ def test_squares_and_processes(categories, tmp_path):
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
     entry = manifest(tmp_path / "1")["pictures"][0]
     assert entry["box"][2:] == [16, 16]
-    assert load_recipe("bicubic").scale == 4
+    assert load_degradation("bicubic").scale == 4
 
 
 @given(st.dictionaries(st.text(min_size=1), st.integers(0, 30), max_size=8), st.integers(1, 150))

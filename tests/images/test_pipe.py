@@ -75,7 +75,7 @@ def test_what_fails_in_the_encoder_is_raised_by_the_next_rows_or_at_the_end():
 @pytest.mark.parametrize("rows", [samples(3, np.uint8), samples(1, np.uint16), samples(1, np.uint8, 21)])
 def test_rows_of_another_kind_are_refused(rows):
     pipe = EncoderPipe(header_of(samples(1, np.uint8)), lambda image: image.avg())
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="do not match"):
         pipe.write(rows)
     pipe.abandon()
 

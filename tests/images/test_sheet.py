@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from aimanga.images.sheet import Cell, contact_sheet
+from aimanga.images.sheet import Cell, contact_sheet, enlarged
 
 
 def flat(level, height=30, width=40):
@@ -32,3 +32,8 @@ def test_text_stands_under_its_picture_and_nowhere_else():
     assert len(inked) > 50
     assert inked[:, 0].min() >= 12 + 30 + 4 + 2 * 17 and inked[:, 0].max() < 12 + 30 + 4 + 3 * 17
     assert inked[:, 1].min() >= 12 and inked[:, 1].max() < 52
+
+
+def test_enlarging_repeats_pixels():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
+    assert np.array_equal(enlarged(pixels, 3), np.kron(pixels, np.ones((3, 3, 1), np.uint8)))

@@ -20,8 +20,13 @@ CPU = torch.device("cpu")
     ],
 )
 def test_auto_on_a_cpu_is_bf16_only_where_that_is_faster(monkeypatch, capabilities, expected):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert choose_precision("auto", CPU) == expected
+
+
+def test_a_pytorch_that_cannot_tell_the_capabilities_takes_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert choose_precision("auto", CPU) == "fp32"
 
 
 def test_auto_elsewhere():

@@ -1,10 +1,13 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from aimanga.models import RRDBNet
-from aimanga.upscale.stages import Convolution, NotLocalError, compile_network
+from aimanga.upscale.stages import Convolution, NotLocalError, compile_network, packs_weights
+from aimanga.upscale.stream import stream
 
 
 def module(forward, **layers):
@@ -25,18 +28,55 @@ def test_rrdbnet_has_a_stage_for_each_operation_that_cannot_be_joined_to_another
     assert program.result.rate == 4
 
 
+@pytest.fixture(params=[True, False], ids=["packed", "public"])
+def packed(request, monkeypatch):
+    """With oneDNN's private operators, where they are there, and as if they were not."""
+    if not request.param:
+        monkeypatch.setattr("aimanga.upscale.stages.packs_weights", lambda dtype: False)
+    elif not torch.backends.mkldnn.is_available():
+        pytest.skip("this PyTorch has no oneDNN")
+    return request.param
+
+
 @pytest.mark.parametrize("slope", [None, 0.2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [1, 3, 5])
-def test_a_convolution_with_its_context_is_pytorchs(slope, dtype, size):
+def test_a_convolution_with_its_context_is_pytorchs(slope, dtype, size, packed):
     conv = nn.Conv2d(6, 5, size, padding=size // 2).to(dtype)
     ours = Convolution(conv)
+    assert (ours.packed is not None) == (packed and packs_weights(dtype))
     ours.slope = slope
     x = torch.rand(1, 6, 9, 11, dtype=dtype).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         result = ours(F.pad(x, (0, 0, size // 2, size // 2)).contiguous(memory_format=torch.channels_last))
         expected = conv(x) if slope is None else F.leaky_relu(conv(x), slope)
     torch.testing.assert_close(result, expected, atol=0.02 if dtype == torch.bfloat16 else 1e-5, rtol=0.02)
+
+
+def test_a_network_without_the_private_operators_gives_the_same(packed):
+    network = RRDBNet(features=8, blocks=1, growth=4).eval()
+    x = torch.rand(1, 3, 20, 9)
+    with torch.inference_mode():
+        result = torch.cat(list(stream(network, torch.split(x, 7, 2), 20, 9)), 2)
+        torch.testing.assert_close(result, network(x), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["_reorder_convolution_weight", "_convolution_pointwise"])
+@pytest.mark.parametrize(
+    "operator",
+    [
+        None,  # gone
+        lambda x, weight: x,  # with another signature
+        lambda *arguments: arguments[0] * 0,  # with another meaning
+        torch.ops.aten.conv2d.default,  # with other types: a RuntimeError
+    ],
+)
+def test_operators_that_changed_are_not_used(name, operator, monkeypatch):
+    found = torch.ops.mkldnn
+    names = {"_reorder_convolution_weight", "_convolution_pointwise"} - ({name} if operator is None else set())
+    operators = {n: operator if n == name else getattr(found, n) for n in names}
+    monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace(**operators))
+    assert not packs_weights.__wrapped__(torch.float32)
 
 
 CONV = nn.Conv2d(3, 3, 3, padding=1)

@@ -41,7 +41,7 @@ def test_every_band_height(name):
     network = SMALL[name].eval()
     x = picture(32, 12)
     expected = whole(network, x)
-    for band in range(1, 33):
+    for band in (*range(1, 9), 13, 16, 31, 32):
         torch.testing.assert_close(streamed(network, x, band), expected, atol=1e-5, rtol=0)
 
 
@@ -50,14 +50,14 @@ def test_the_real_networks(entry, samples):
     if not entry.weights.present:
         pytest.skip(f"the weights of {entry.name} are not shipped, and have not been fetched")
     network = load_model(entry.name).network
-    x = from_array(read(samples / "parrot.jpg").pixels[60:100, 60:84])
+    x = from_array(read(samples / "parrot.jpg").pixels[60:92, 60:72])
     expected = whole(network, x)
-    for band in (4, 7, 16, 40):
+    for band in (5, 16):
         result = streamed(network, x, band)
         torch.testing.assert_close(result, expected, atol=1e-4, rtol=0)
         levels = (to_array(result, np.uint8).astype(int) - to_array(expected, np.uint8)).ravel()
         assert np.abs(levels).max() <= 1
-        assert (levels != 0).mean() <= 3e-4  # of 46,080 values
+        assert (levels != 0).mean() <= 3e-4  # of up to 18,432 values
 
 
 class Random(nn.Module):

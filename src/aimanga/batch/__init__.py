@@ -6,10 +6,11 @@ from aimanga.batch.plan import Job, Paths, Plan, as_paths, find, plan
 from aimanga.batch.progress import ProgressDisplay
 from aimanga.batch.report import Detail, Record, Report, Status
 from aimanga.batch.run import Work, run
-from aimanga.batch.watcher import Tick, Watcher
+from aimanga.batch.watcher import Forwarding, Tick, Watcher
 
 __all__ = [
     "Detail",
+    "Forwarding",
     "Job",
     "Journal",
     "Json",

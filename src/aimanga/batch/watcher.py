@@ -41,6 +41,29 @@ class Watcher:
         """A job has ended: done, skipped, or failed."""
 
 
+class Forwarding(Watcher):
+    """Passes the callbacks of a batch on to another watcher."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    def on_batch(self, jobs: Sequence[Job]) -> None:
+        """Pass it on."""
+        self._watcher.on_batch(jobs)
+
+    def on_start(self, job: Job) -> None:
+        """Pass it on."""
+        self._watcher.on_start(job)
+
+    def on_progress(self, job: Job, share: float) -> None:
+        """Pass it on."""
+        self._watcher.on_progress(job, share)
+
+    def on_end(self, job: Job, record: Record) -> None:
+        """Pass it on."""
+        self._watcher.on_end(job, record)
+
+
 @contextmanager
 def reporting(
     report: Path | None, watcher: Watcher | None, line: Callable[[Record], str] = Record.to_json
@@ -62,21 +85,12 @@ def reporting(
         yield _Reporting(file, watcher, line)
 
 
-class _Reporting(Watcher):
+class _Reporting(Forwarding):
     def __init__(self, file: TextIO, watcher: Watcher, line: Callable[[Record], str]) -> None:
+        super().__init__(watcher)
         self._file = file
-        self._watcher = watcher
         self._line = line
-
-    def on_batch(self, jobs: Sequence[Job]) -> None:
-        self._watcher.on_batch(jobs)
-
-    def on_start(self, job: Job) -> None:
-        self._watcher.on_start(job)
-
-    def on_progress(self, job: Job, share: float) -> None:
-        self._watcher.on_progress(job, share)
 
     def on_end(self, job: Job, record: Record) -> None:
         self._file.write(self._line(record) + "\n")
-        self._watcher.on_end(job, record)
+        super().on_end(job, record)

@@ -123,7 +123,7 @@ def _source_of(entry: AnySet, output: Path) -> tuple[PictureCases | BuildPlan, i
         Path(entry.categories).expanduser(), output / "sets" / entry.name,
         count=entry.count, recipe=entry.recipe, crop=entry.crop, seed=entry.seed,
     )  # fmt: skip
-    return built, built.pairs.options.recipe.scale
+    return built, built.pairs.recipe.scale
 
 
 def _has_references(source: PictureCases | BuildPlan) -> bool:

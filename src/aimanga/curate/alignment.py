@@ -1,10 +1,10 @@
-"""Lay small pictures one upon the other, and say how much they are alike where they overlap.
+"""Align small pictures, and measure their similarity where they overlap.
 
-Borders say where the borders of one picture lie in the other one, which reaches from 0 to 1: P x axis (down, across) x
-ends.
+Borders are the positions of one picture's borders in the other one, which reaches from 0 to 1: P x axis (down, across)
+x ends.
 
 Source: B. Lucas, T. Kanade, "An iterative image registration technique with an application to stereo vision", IJCAI
-1981; here the borders of a picture are what is sought, and that they have not moved far is known beforehand.
+1981; here the unknowns are the borders of a picture, with a prior that they have not moved far.
 """
 
 import numpy as np
@@ -12,31 +12,31 @@ import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
 DUPLICATE = 0.55
-"""Copies of one photo are at least this alike.
+"""Copies of one photo have at least this similarity.
 
-Chosen on 341 photos and their 1,364 quarters, each of which counts as a photo of its own, with nine copies of each:
-resized, compressed, cropped by up to a tenth at each side, of another tone, and all of that. From 0.55 on no more than
-three of 1.5 million pairs of photos were taken for one, skies and a drawing. More than 99 % of the copies were found,
-and those of whole photos all but one; what is missed are parts of skies and the like.
+Chosen on 341 photos and their 1,364 quarters, each counted as a photo of its own, with nine copies of each: resized,
+compressed, cropped by up to a tenth at each side, with another tone, and all of that. From 0.55 on at most three of 1.5
+million pairs of photos are taken for copies (skies and a drawing), and more than 99 % of the copies are found, those of
+whole photos all but one; parts of skies and the like are missed.
 """
 
 _COARSE_GRID, _COARSE_STEPS = 12, 4
 _FINE_GRID, _FINE_STEPS = 32, 6
 
-# Of the alignment. Borders move by 5 % of a side or so: that holds them where nothing but noise would move them.
+# Of the alignment: borders move by about 5 % of a side, a prior that holds them where only noise would move them.
 _NOISE, _MOVE = 2.0, 0.05
 _LONGEST_STEP = 0.06
 _MOST_SCALE, _MOST_SHIFT = 1.32, 0.22
 
-_WEAK = 2.0  # gray levels: differences of neighbours that are less count less
-_ROUNDING = 0.1  # of these: what proves nothing
-_UNLIKE = 2.0  # gray levels: pictures without detail that differ by as much have nothing in common
-_COPY_SHARES = 0.74  # of copies that were cropped by a tenth at each end 0.8 is shared, and the alignment errs
+_WEAK = 2.0  # gray levels: smaller differences of neighbours count less
+_ROUNDING = 0.1  # of these: rounding errors, which prove nothing
+_UNLIKE = 2.0  # gray levels: pictures without detail that differ by this have a similarity of 0
+_COPY_SHARES = 0.74  # copies cropped by a tenth at each end share 0.8, less the error of the alignment
 
 Floats = npt.NDArray[np.float32]
 
 
-def coarsely(one: Floats, other: Floats, borders: Floats) -> tuple[Floats, Floats]:
+def align_coarse(one: Floats, other: Floats, borders: Floats) -> tuple[Floats, Floats]:
     """Align pairs of pictures at a low resolution.
 
     Args:
@@ -45,26 +45,26 @@ def coarsely(one: Floats, other: Floats, borders: Floats) -> tuple[Floats, Float
         borders: P x 2 x 2, to begin with.
 
     Returns:
-        The borders found, and how much the pictures are alike then: P, 0 to 1.
+        The borders, and the similarity of the pictures then: P, 0 to 1.
     """
     for _ in range(_COARSE_STEPS):
-        borders = _nearer(one, other, borders, _COARSE_GRID)
-    return borders, _likeness(*_overlap(one, other, borders, _COARSE_GRID))
+        borders = _step(one, other, borders, _COARSE_GRID)
+    return borders, _similarity(*_overlap(one, other, borders, _COARSE_GRID))
 
 
-def finely(one: Floats, other: Floats, borders: Floats) -> Floats:
-    """Align pairs of pictures, and say how much they are alike; arguments as for `coarsely`.
+def fine_similarity(one: Floats, other: Floats, borders: Floats) -> Floats:
+    """Align pairs of pictures at a high resolution, and measure their similarity; arguments as for `align_coarse`.
 
     Returns:
-        P, 0 to 1; less than `DUPLICATE` where each shows much that the other does not.
+        P, 0 to 1; below `DUPLICATE` where each shows much that the other does not.
     """
     for _ in range(_FINE_STEPS):
-        borders = _nearer(one, other, borders, _FINE_GRID)
-    likeness = _likeness(*_overlap(one, other, borders, _FINE_GRID))
-    # Where each shows much that the other does not, they are no copies, however alike the rest may be.
+        borders = _step(one, other, borders, _FINE_GRID)
+    similarity = _similarity(*_overlap(one, other, borders, _FINE_GRID))
+    # Where each shows much that the other does not, they are no copies, however similar the rest may be.
     mine, theirs = (part[..., 1] - part[..., 0] for part in _parts(borders))
-    apart = (mine * theirs).min(1) < _COPY_SHARES
-    return np.where(apart, likeness.clip(max=DUPLICATE - 0.01), likeness)
+    distinct = (mine * theirs).min(1) < _COPY_SHARES
+    return np.where(distinct, similarity.clip(max=DUPLICATE - 0.01), similarity)
 
 
 def _parts(borders: Floats) -> tuple[Floats, Floats]:
@@ -78,9 +78,9 @@ def weights(part: Floats, side: int, grid: int) -> Floats:
     """Weights that average pixels over the cells of a grid.
 
     Args:
-        part: P x ends: what the grid covers, range [0, 1].
-        side: How many pixels there are.
-        grid: How many cells.
+        part: P x ends: the range that the grid covers, within [0, 1].
+        side: Number of pixels.
+        grid: Number of cells.
 
     Returns:
         P x cells x pixels.
@@ -92,7 +92,7 @@ def weights(part: Floats, side: int, grid: int) -> Floats:
 
 
 def _overlap(one: Floats, other: Floats, borders: Floats, grid: int) -> tuple[Floats, Floats]:
-    """What two pictures share, as each shows it: P x grid x grid."""
+    """The shared part of two pictures, resampled from each: P x grid x grid."""
     mine, theirs = _parts(borders)
     return _cut(one, mine, grid), _cut(other, theirs, grid)
 
@@ -103,17 +103,17 @@ def _cut(pictures: Floats, part: Floats, grid: int) -> Floats:
     return np.asarray(down @ pictures @ across.swapaxes(1, 2))
 
 
-def _nearer(one: Floats, other: Floats, borders: Floats, grid: int) -> Floats:
-    """A step of the alignment (Gauss-Newton).
+def _step(one: Floats, other: Floats, borders: Floats, grid: int) -> Floats:
+    """One Gauss-Newton step of the alignment.
 
     Args:
         one: P x side x side, gray levels.
         other: Likewise.
-        borders: P x axis x ends: where the borders of `one` lie in the other picture, which reaches from 0 to 1.
-        grid: At which resolution they are compared.
+        borders: P x axis x ends.
+        grid: The resolution of the comparison.
 
     Returns:
-        Borders that fit better.
+        Better borders.
     """
     count = len(one)
     mine, theirs = _parts(borders)
@@ -122,7 +122,7 @@ def _nearer(one: Floats, other: Floats, borders: Floats, grid: int) -> Floats:
     cells = (np.arange(grid, dtype=np.float32) + 0.5) / grid
     for axis in (0, 1):
         slope = np.gradient(there, axis=axis + 1) * (grid / (theirs[:, axis, 1] - theirs[:, axis, 0]))[:, None, None]
-        # A border takes with it what is near, and what lies at the other end not at all.
+        # A border moves what is near it, and the other end not at all.
         place = mine[:, axis, :1] + (mine[:, axis, 1:] - mine[:, axis, :1]) * cells
         slopes[:, 2 * axis + 1] = slope * np.expand_dims(place, 2 - axis)
         slopes[:, 2 * axis] = slope - slopes[:, 2 * axis + 1]
@@ -130,7 +130,7 @@ def _nearer(one: Floats, other: Floats, borders: Floats, grid: int) -> Floats:
     unknowns, target = slopes.reshape(count, 5, grid * grid), here.reshape(count, grid * grid)
     unknowns = unknowns - unknowns.mean(2, keepdims=True)
     target = target - target.mean(1, keepdims=True)
-    # Contrasts may differ: they are made equal first, then the last of the unknowns is what is still to be changed.
+    # Contrasts may differ: they are equalized first, and the last unknown is the remaining change.
     unknowns *= np.sqrt(((target**2).sum(1) + 1) / ((unknowns[:, 4] ** 2).sum(1) + 1))[:, None, None]
     matrix = (unknowns @ unknowns.swapaxes(1, 2)).astype(np.float64)
     sides = (unknowns @ (target - unknowns[:, 4])[:, :, None]).astype(np.float64)
@@ -142,18 +142,18 @@ def _nearer(one: Floats, other: Floats, borders: Floats, grid: int) -> Floats:
 
 
 def _within_reach(borders: Floats) -> Floats:
-    """Keep pictures from leaving one another."""
+    """Limit the scale and the shift, so that pictures keep overlapping."""
     scale = (borders[..., 1] - borders[..., 0]).clip(1 / _MOST_SCALE, _MOST_SCALE)
     reach = np.abs(scale - 1) / 2 + _MOST_SHIFT
     middle = (borders.mean(2) - 0.5).clip(-reach, reach) + 0.5
     return np.stack([middle - scale / 2, middle + scale / 2], 2)
 
 
-def _likeness(one: Floats, other: Floats) -> Floats:
-    """Compare aligned pictures: how well their fine structure agrees, or else how little they differ at all.
+def _similarity(one: Floats, other: Floats) -> Floats:
+    """The similarity of aligned pictures: the correlation of their fine structure, or else how little they differ.
 
-    Landscapes have the same coarse structure, so only differences of neighbours count. Horizons agree with one another:
-    so both directions count the same, and so do regions of strong and of weak contrast.
+    Landscapes share their coarse structure, so only differences of neighbours count. Horizons correlate with one
+    another, so both directions count the same, as do regions of strong and of weak contrast.
 
     Args:
         one: P x grid x grid, gray levels.
@@ -168,7 +168,7 @@ def _likeness(one: Floats, other: Floats) -> Floats:
 
 
 def _structure(pictures: Floats, axis: int) -> Floats:
-    """Differences of neighbours along an axis, over the contrast around them; a sky that fades has none."""
+    """Differences of neighbours along an axis, normalized by the contrast around them; a smooth gradient has none."""
     slopes = np.diff(pictures, axis=axis)
     window = pictures.shape[1] // 8 * 2 + 1
     slopes /= np.sqrt(uniform_filter(slopes**2, (0, window, window), mode="nearest") + _WEAK**2)

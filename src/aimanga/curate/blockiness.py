@@ -1,6 +1,6 @@
-"""Blockiness: the grid that JPEG leaves, wherever it begins.
+"""Blockiness: how visible the 8 x 8 grid of JPEG is, at any phase.
 
-Source: the idea of comparing steps at the borders of blocks with the others is that of Z. Wang, A. C. Bovik and
+Source: the idea of comparing steps at the borders of blocks with the others is by Z. Wang, A. C. Bovik and
 B. L. Evans, "Blind measurement of blocking artifacts in images", ICIP 2000; here in pixels, with the phase unknown.
 """
 
@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 _BLOCK = 8
-# Gray levels: below it a mean step is rounding, and a ratio of such steps says nothing.
+# Gray levels: smaller mean steps are rounding, and their ratio means nothing.
 _LEAST_STEP = 0.05
 
 
 class GridSteps:
-    """Collects the steps between columns and between rows from bands of luma.
+    """Accumulates the steps between columns and between rows, band by band.
 
     Args:
         width: Of the picture, at least 16 pixels.
@@ -27,7 +27,7 @@ class GridSteps:
         self._last: npt.NDArray[np.int16] | None = None
 
     def add(self, luma: npt.NDArray[np.int16]) -> None:
-        """Take the next rows: H x W, 0 to 255; H at most 256, so that sums of columns fit into 16 bits."""
+        """Add the next rows: H x W, 0 to 255; H at most 256, so that the sums of columns fit into 16 bits."""
         self._columns += np.abs(luma[:, 1:] - luma[:, :-1]).view(np.uint16).sum(0, dtype=np.uint16)
         if self._last is not None:
             self._rows.append(np.abs(luma[:1] - self._last).sum(1, dtype=np.int32))
@@ -35,9 +35,9 @@ class GridSteps:
         self._last = luma[-1].copy()
 
     def finish(self) -> float:
-        """The blockiness: the mean over both directions of log(strongest phase / mean of the seven others).
+        """The mean over both directions of log(strongest phase / mean of the seven others).
 
-        0 and a little above it for pictures without a grid; JPEG of quality 20 gives about 0.75, larger is worse.
+        About 0 without a grid and 0.75 for JPEG of quality 20; larger is worse.
         """
         rows = np.concatenate(self._rows)
         height, width = len(rows) + 1, len(self._columns) + 1

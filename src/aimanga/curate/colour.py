@@ -13,7 +13,7 @@ def colourfulness(pixels: npt.NDArray[np.uint8]) -> float:
     """Hasler and Suesstrunk's M3: 0 is gray, 15 slightly, 45 averagely, 80 highly colourful.
 
     Args:
-        pixels: H x W x 1 or 3, uint8; a reduced picture tells the same.
+        pixels: H x W x 1 or 3, uint8; a reduced picture gives nearly the same.
     """
     if pixels.shape[2] == 1:
         return 0.0

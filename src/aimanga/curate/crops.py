@@ -1,4 +1,4 @@
-"""Detail areas: where in a picture the crops with the most detail are."""
+"""The crops of a picture that have the most detail."""
 
 from dataclasses import dataclass
 
@@ -17,18 +17,20 @@ Grid = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Crop:
-    """A part of a picture.
+    """A crop of a picture.
 
     Attributes:
         box: Where it is.
         detail: The mean detail of its tiles, in gray levels a pixel.
+        output: Its file, relative to the manifest's folder; None where none is written.
     """
 
     box: Box
     detail: float
+    output: str | None = None
 
 
-def detail_areas(
+def detailed_crops(
     tiles: TileMap,
     width: int,
     height: int,
@@ -38,43 +40,41 @@ def detail_areas(
     avoid_blur: bool = False,
     avoid_text: bool = False,
 ) -> list[Crop]:
-    """Find the squares that hold the most detail, none overlapping another: the best one, then the best of the others.
-
-    They lie on the grid of tiles, every 32 pixels.
+    """Find the crops with the most detail, greedily and without overlap, on the grid of tiles (every 32 pixels).
 
     Args:
         tiles: The picture's.
         width: Of the picture, in pixels.
         height: Likewise.
-        size: Side of a square in pixels.
-        count: At most so many.
-        avoid_blur: Leave out squares of which more than 10 % is flat: sky, or a background out of focus.
-        avoid_text: Leave out squares of which more than 5 % looks like letters.
+        size: Side of a crop in pixels.
+        count: Number of crops at most.
+        avoid_blur: Skip crops of which more than 10 % is flat: sky, or an out-of-focus background.
+        avoid_text: Skip crops of which more than 5 % looks like text.
 
     Returns:
-        The squares, best first; fewer than `count` where no more fit, none where the picture is smaller than `size`.
+        The crops, best first; fewer than `count` where no more fit, none where the picture is smaller than `size`.
     """
     if min(width, height) < size:
         return []
     rows, columns = ((side - size) // TILE + 1 for side in (height, width))
     mean = _means(tiles.detail, size, rows, columns)
-    open_ = np.ones((rows, columns), bool)
+    free = np.ones((rows, columns), bool)
     if avoid_blur:
-        open_ &= _means(tiles.detail < FLAT, size, rows, columns) <= _MOST_FLAT
+        free &= _means(tiles.detail < FLAT, size, rows, columns) <= _MOST_FLAT
     if avoid_text:
-        open_ &= _means(tiles.text, size, rows, columns) <= _MOST_TEXT
-    reach = -(-size // TILE)  # squares so many tiles apart do not overlap
+        free &= _means(tiles.text, size, rows, columns) <= _MOST_TEXT
+    reach = -(-size // TILE)  # crops this many tiles apart do not overlap
     found: list[Crop] = []
-    while len(found) < count and open_.any():
-        # Of equal ones argmax takes the first, so the same picture gives the same squares.
-        row, column = divmod(int(np.where(open_, mean, -1).argmax()), columns)
+    while len(found) < count and free.any():
+        # Of equal ones argmax takes the first, so the same picture gives the same crops.
+        row, column = divmod(int(np.where(free, mean, -1).argmax()), columns)
         found.append(Crop(Box(column * TILE, row * TILE, size, size), float(mean[row, column])))
-        open_[max(0, row - reach + 1) : row + reach, max(0, column - reach + 1) : column + reach] = False
+        free[max(0, row - reach + 1) : row + reach, max(0, column - reach + 1) : column + reach] = False
     return found
 
 
 def _means(values: npt.NDArray[np.generic], size: int, rows: int, columns: int) -> Grid:
-    """The mean of tiles over each square: rows x columns of them, one at every tile."""
+    """The mean of the tiles in each crop: rows x columns of them, one at every tile."""
     grid = values.astype(np.float64)
     for count in (rows, columns):
         grid = _sums(grid, size, count).T
@@ -84,7 +84,7 @@ def _means(values: npt.NDArray[np.generic], size: int, rows: int, columns: int) 
 def _sums(grid: Grid, size: int, count: int) -> Grid:
     """Sums down the columns over `size` pixels, from each of the first `count` tiles on."""
     whole, part = divmod(size, TILE)
-    # What is left at the edge of a picture, less than a tile, is taken to be like the last tile.
+    # The rest at the edge of a picture, less than a tile, is taken to be like the last tile.
     needed = count + whole + (part > 0) - 1
     grid = np.pad(grid, ((0, max(0, needed - len(grid))), (0, 0)), mode="edge")
     sums = np.pad(np.cumsum(grid, axis=0), ((1, 0), (0, 0)))

@@ -1,8 +1,8 @@
-"""Detail: how much there is to learn from a picture, tile by tile, with noise taken off.
+"""Detail: the gradient energy of a picture, tile by tile, with noise subtracted.
 
 Sources: E. Krotkov, "Focusing", Int. J. of Computer Vision 1, 1987 (gradient energy as a measure of focus: Tenengrad);
-J. Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 64(2), 1996 (the mask that sees
-noise and little else). How they are put together was chosen on photos: `benchmarks/curate.py` measures it.
+J. Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 64(2), 1996 (the mask that
+responds to noise and little else). Their combination was chosen on photos: `benchmarks/curate.py` measures it.
 """
 
 import math
@@ -17,26 +17,26 @@ TILE = 32
 Plane = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
 
-# Noise of deviation s adds 4 s^2 to the gradient energy: two squared differences of two samples each. A quarter more
-# is taken off: the energies of single tiles lie around their mean, and what is above it would be left.
+# Noise of sigma s adds 4 s^2 to the gradient energy: two squared differences of two samples each. A quarter more is
+# subtracted, since the energies of single tiles scatter around their mean.
 _NOISE_IN_GRADIENT = 4 * 1.25
 # The squared coefficients of [1 -2 1] times [1 -2 1] sum up to this.
 _NOISE_IN_MASK = 36
-# A tile without an edge of this many gray levels holds no letters.
+# A tile without an edge of this many gray levels holds no text.
 _EDGE_OF_LETTERS = 80
-# Letters stand on paper: this share of the steps between neighbours is none, or of one level.
+# Text stands on even ground: this share of the steps between neighbours is at most one level.
 _PAPER_AMONG_LETTERS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class TileMap:
-    """Tiles of 32 x 32 pixels, row by row from the upper left corner; what is left at the right and below is in none.
+    """Tiles of 32 x 32 pixels, row by row from the upper left; the rest at the right and the bottom is dropped.
 
     Attributes:
         detail: Rows x columns, float32, gray levels a pixel: the roots of the gradient energies at full, half and
-            quarter resolution, noise taken off, added up.
-        text: Rows x columns, bool: hard edges on even ground, as of letters, lines and screenshots.
-        noise: Deviation of the noise in gray levels.
+            quarter resolution, noise subtracted, summed.
+        text: Rows x columns, bool: hard edges on even ground, such as text, lines and screenshots.
+        noise: Standard deviation of the noise in gray levels.
     """
 
     detail: Floats
@@ -54,7 +54,7 @@ class TileMap:
 
 
 class TileEnergies:
-    """Collects the energies of tiles from bands of luma of whole tiles; only the last one may have other rows.
+    """Accumulates the energies of tiles, band by band.
 
     Args:
         width: Of the picture, at least `TILE` pixels.
@@ -68,7 +68,7 @@ class TileEnergies:
         self._text: list[npt.NDArray[np.bool_]] = []
 
     def add(self, luma: Plane) -> None:
-        """Take the next rows: H x W, 0 to 255."""
+        """Add the next rows: H x W, 0 to 255; H is a multiple of `TILE`, except at the end."""
         rows = len(luma) // TILE
         if not rows:
             return
@@ -96,14 +96,14 @@ class TileEnergies:
         return self._per_tile(np.einsum("tij,tij->tj", exact, exact), tile) / np.float32(tile * response.shape[1])
 
     def _per_tile(self, columns: npt.NDArray[np.signedinteger], tile: int) -> Floats:
-        """Sums of columns to sums of tiles; a difference belongs to its left column, and the last one is missing."""
+        """Sums of columns to sums of tiles; a difference belongs to its left column, so the last one is missing."""
         return np.add.reduceat(columns, self._starts(tile), axis=1, dtype=np.int64).astype(np.float32)
 
     def _starts(self, tile: int) -> npt.NDArray[np.intp]:
         return np.arange(0, self._columns * tile, tile)
 
     def finish(self) -> TileMap:
-        """The map of all rows taken."""
+        """The map of all rows."""
         variance = self._noise_variance()
         detail = sum(
             np.sqrt(np.maximum(np.stack(energies) - np.float32(_NOISE_IN_GRADIENT * variance / 4**scale), 0))
@@ -112,7 +112,7 @@ class TileEnergies:
         return TileMap(np.asarray(detail, np.float32), np.stack(self._text), math.sqrt(variance))
 
     def _noise_variance(self) -> float:
-        """The response to the mask in the calmest quarter of the tiles, less those that are nearly black or white."""
+        """The mask's response in the smoothest quarter of the tiles, without those that are nearly black or white."""
         level, response = np.stack(self._level), np.stack(self._mask)
         exposed = (level > 20) & (level < 235)
         if exposed.sum() < 4:

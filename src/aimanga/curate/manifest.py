@@ -1,99 +1,100 @@
-"""The manifest of a screening: a line of JSON for every picture, with its scores, the decision, and the reasons."""
+"""The manifest of a selection: a line of JSON for every picture, with its scores, the decision and the reasons."""
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from aimanga.atomic import replacing
 from aimanga.curate.crops import Crop
 from aimanga.curate.measure import Measures
-from aimanga.curate.select import Reason
 from aimanga.errors import UsageError
 from aimanga.images import Box
 
 MANIFEST = "manifest.jsonl"
 
+UNREADABLE = "unreadable"
+"""The reason of pictures that cannot be read."""
+
 
 @dataclass(frozen=True)
-class SavedCrop:
-    """A part of a picture that is worth learning from.
+class Reason:
+    """Why a picture is rejected.
 
     Attributes:
-        crop: Where it is.
-        output: Its file, relative to the manifest's folder; None where none is written.
+        name: The field of `Measures` that is beyond its threshold; or `side`, `duplicate`, `scene`, `rank`,
+            `crops`, `unreadable`.
+        words: The same as a sentence, with the numbers.
     """
 
-    crop: Crop
-    output: str | None
+    name: str
+    words: str
 
 
 @dataclass(frozen=True)
-class Line:
+class ManifestEntry:
     """A picture.
 
     Attributes:
-        file: Where it lies: an absolute path.
-        name: Its path within the folders that were given.
+        file: The absolute path of its file.
+        name: Its path within the folders that were given; unique.
         width: In pixels, right side up; 0 where it cannot be read.
         height: Likewise.
-        reasons: Why it is not kept; empty where it is.
-        measures: Its scores; None where it cannot be read, or is too small for any.
-        merit: By which pictures are ranked.
+        bytes: Size of the file when it was measured; 0 where it cannot be read.
+        modified: Modification time of the file then, in nanoseconds; likewise.
+        measures: Its scores; None where it cannot be read, or is too small to be measured.
         group: The number of its group of near-duplicates.
         scene: The number of its scene, where several pictures show it.
+        reasons: Why it is rejected; empty where it is selected.
         output: Its copy or link, relative to the manifest's folder.
-        crops: Its detail areas.
-        bytes: Size of the file when it was measured; 0 where it cannot be read.
-        modified: When it was last modified then, in nanoseconds; likewise.
+        crops: Its crops with the most detail.
     """
 
     file: str
     name: str
-    width: int
-    height: int
-    reasons: tuple[Reason, ...]
-    measures: Measures | None
-    merit: float
-    group: int | None
-    scene: int | None
-    output: str | None
-    crops: tuple[SavedCrop, ...]
-    bytes: int
-    modified: int
+    width: int = 0
+    height: int = 0
+    bytes: int = 0
+    modified: int = 0
+    measures: Measures | None = None
+    group: int | None = None
+    scene: int | None = None
+    reasons: tuple[Reason, ...] = ()
+    output: str | None = None
+    crops: tuple[Crop, ...] = ()
 
     @property
     def kept(self) -> bool:
-        """Whether it is worth learning from."""
+        """Whether it is selected."""
         return not self.reasons
+
+    @property
+    def merit(self) -> float:
+        """The score that pictures are ranked by: their detail times the share of tiles that have some."""
+        return 0.0 if self.measures is None else self.measures.detail * (1 - self.measures.flatness)
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """All files made of it, relative to the manifest's folder."""
-        crops = (saved.output for saved in self.crops)
-        return tuple(output for output in (self.output, *crops) if output is not None)
+        return tuple(output for output in (self.output, *(crop.output for crop in self.crops)) if output is not None)
 
     def to_json(self) -> str:
-        """The picture as one line of JSON, without its end of line."""
-        scores = {} if self.measures is None else asdict(self.measures)
+        """One line of JSON, without its end of line."""
         content: dict[str, object] = {
             "file": self.file,
             "name": self.name,
             "kept": self.kept,
             "reasons": [reason.name for reason in self.reasons],
             "why": [reason.words for reason in self.reasons],
-            **scores,
+            **({} if self.measures is None else asdict(self.measures)),
             "width": self.width,
             "height": self.height,
             "merit": round(self.merit, 5),
             "group": self.group,
             "scene": self.scene,
             "output": self.output,
-            "crops": [
-                {"output": saved.output, "box": list(asdict(saved.crop.box).values()), "detail": saved.crop.detail}
-                for saved in self.crops
-            ],
+            "crops": [{"output": c.output, "box": astuple(c.box), "detail": c.detail} for c in self.crops],
             "bytes": self.bytes,
             "modified": self.modified,
         }
@@ -101,63 +102,53 @@ class Line:
         return json.dumps(content)
 
     @classmethod
-    def from_json(cls, line: str) -> "Line":
-        """The picture of a line.
+    def from_json(cls, line: str) -> "ManifestEntry":
+        """Parse a line.
 
         Raises:
-            ValueError: It is no line of a manifest.
+            ValueError: It is not a line of a manifest.
         """
         content: dict[str, Any] = json.loads(line)
         try:
+            plain = ("file", "name", "width", "height", "bytes", "modified", "group", "scene", "output")
             return cls(
-                file=content["file"],
-                name=content["name"],
-                width=content["width"],
-                height=content["height"],
-                reasons=tuple(map(Reason, content["reasons"], content["why"])),
+                **{name: content[name] for name in plain},
                 measures=Measures.of(content),
-                merit=content["merit"],
-                group=content["group"],
-                scene=content["scene"],
-                output=content["output"],
-                crops=tuple(
-                    SavedCrop(Crop(Box(*crop["box"]), crop["detail"]), crop["output"]) for crop in content["crops"]
-                ),
-                bytes=content["bytes"],
-                modified=content["modified"],
+                reasons=tuple(map(Reason, content["reasons"], content["why"])),
+                crops=tuple(Crop(Box(*crop["box"]), crop["detail"], crop["output"]) for crop in content["crops"]),
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"no line of a manifest: {error}") from error
+            raise ValueError(f"not a line of a manifest: {error}") from error
 
 
-def read_manifest(folder: Path) -> tuple[Line, ...]:
-    """All pictures of a screening, kept or not.
+def read_manifest(folder: Path) -> tuple[ManifestEntry, ...]:
+    """Read the manifest of a folder: all pictures, selected or not.
 
     Args:
-        folder: What `aimanga curate` has made.
+        folder: An output folder of `aimanga curate`.
 
     Raises:
-        UsageError: There is no manifest, or it is none.
+        UsageError: There is no manifest, or it is damaged.
     """
     path = folder / MANIFEST
-    found = []
+    entries = []
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    found.append(Line.from_json(line))
+                    entries.append(ManifestEntry.from_json(line))
                 except ValueError as error:
                     raise UsageError(f"{path}, line {number}: {error}; move the file away") from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: {error}; move the file away") from error
-    return tuple(found)
+    return tuple(entries)
 
 
-def write_manifest(lines: Iterable[Line], folder: Path) -> Path:
-    """Write the manifest of a folder, replacing a former one; return its path."""
+def write_manifest(entries: Iterable[ManifestEntry], folder: Path) -> Path:
+    """Write the manifest of a folder, replacing an existing one; return its path."""
     path = folder / MANIFEST
     with replacing(path) as part, part.open("w", encoding="ascii", newline="\n") as file:
-        file.writelines(line.to_json() + "\n" for line in lines)
+        file.writelines(entry.to_json() + "\n" for entry in entries)
     return path

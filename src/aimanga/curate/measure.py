@@ -1,4 +1,4 @@
-"""All that is measured of a picture, in one reading of its rows."""
+"""Measure a picture, reading its rows once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,15 +12,15 @@ from aimanga.curate.blockiness import GridSteps
 from aimanga.curate.colour import colourfulness
 from aimanga.curate.detail import TileEnergies, TileMap
 from aimanga.curate.sharpness import WINDOW, Spectra
-from aimanga.curate.thumbnails import Averages
+from aimanga.curate.thumbnails import Reducer
 from aimanga.errors import PictureError
 from aimanga.images import RowSource, Samples
 
 FLAT = 6.0
-"""A tile with less detail is flat: sky, paper, a background out of focus."""
+"""Tiles with less detail are flat: sky, paper, an out-of-focus background."""
 
 SMALLEST = WINDOW
-"""A side of a picture that can be measured, in pixels."""
+"""The smallest side of a picture that can be measured, in pixels."""
 
 
 _BLACK, _WHITE = 2, 253
@@ -29,19 +29,19 @@ _PIXELS_AT_ONCE = 2**17
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured of a picture.
+    """The scores of a picture.
 
     Attributes:
         width: In pixels, right side up.
         height: Likewise.
-        detail: How much fine structure it has, noise taken off: `detail.TileMap.mean`; gray levels a pixel.
-        flatness: The share of its tiles that have hardly any, 0 to 1: below `FLAT`.
-        sharpness: Whether it was enlarged or is blurred throughout: `sharpness.Spectra.finish`; a logarithm.
-        blockiness: How visible the grid of JPEG is: `blockiness.GridSteps.finish`; a logarithm.
-        noise: The deviation of its noise in gray levels of luma: `detail.TileMap.noise`.
+        detail: Mean gradient energy in gray levels a pixel, noise subtracted: `detail.TileMap.mean`.
+        flatness: The share of tiles whose detail is below `FLAT`, 0 to 1.
+        sharpness: Log ratio of fine to coarse power, low where enlarged or blurred: `sharpness.Spectra.finish`.
+        blockiness: Log ratio of the steps at the JPEG grid to the others: `blockiness.GridSteps.finish`.
+        noise: Standard deviation of the noise in gray levels of luma: `detail.TileMap.noise`.
         clipping: The share of pixels that are black (luma 2 and below) or white (253 and above), 0 to 1.
         colourfulness: Hasler and Suesstrunk's, 0 to about 150.
-        text: The share of its tiles that look like letters or line art, 0 to 1: `detail.TileMap.text`.
+        text: The share of tiles that look like text or line art, 0 to 1: `detail.TileMap.text`.
     """
 
     width: int
@@ -55,9 +55,14 @@ class Measures:
     colourfulness: float
     text: float
 
+    @property
+    def side(self) -> int:
+        """The shorter side."""
+        return min(self.width, self.height)
+
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Measures | None":
-        """The numbers among others in a mapping, as JSON has them; None where a picture was too small for any.
+        """Pick the scores from a mapping that has them among others; None for a picture too small to be measured.
 
         Raises:
             KeyError: Some are missing.
@@ -67,23 +72,23 @@ class Measures:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A picture as it was measured.
+    """The result of `measure`.
 
     Attributes:
-        measures: Its scores.
-        tiles: Where in it the detail is.
-        averages: The picture reduced by a whole number: h x w x 1 or 3, uint8.
+        measures: The scores.
+        tiles: The map of the detail.
+        reduced: The picture reduced by a power of two: h x w x 1 or 3, uint8.
     """
 
     measures: Measures
     tiles: TileMap
-    averages: npt.NDArray[np.uint8]
+    reduced: npt.NDArray[np.uint8]
 
 
 def measure(picture: RowSource) -> Measured:
-    """Measure a picture, reading its rows once; few of them are held.
+    """Measure a picture band by band, in little memory.
 
-    Of 16 bits the upper 8 are looked at, in the colour space that the picture has; transparency is not.
+    Of 16 bits the upper 8 are used, in the picture's own colour space; transparency is ignored.
 
     Args:
         picture: A picture in memory, or a file.
@@ -95,7 +100,7 @@ def measure(picture: RowSource) -> Measured:
     width, height = header.width, header.height
     if min(width, height) < SMALLEST:
         raise PictureError(f"{width} x {height} is too small to be measured: {SMALLEST} pixels a side are needed")
-    energies, steps, spectra, averages = TileEnergies(width), GridSteps(width), Spectra(), Averages(width, height)
+    energies, steps, spectra, reducer = TileEnergies(width), GridSteps(width), Spectra(), Reducer(width, height)
     clipped = 0
     for band in picture.bands(_band_height(width)):
         rows = Image.fromarray(_bytes(band[:, :, : header.colours]))
@@ -103,9 +108,9 @@ def measure(picture: RowSource) -> Measured:
         luma = np.asarray(rows.convert("L")).astype(np.int16)
         for collector in (energies, steps, spectra):
             collector.add(luma)
-        averages.add(rows)
+        reducer.add(rows)
         clipped += int(np.count_nonzero(luma <= _BLACK) + np.count_nonzero(luma >= _WHITE))
-    reduced = averages.finish()
+    reduced = reducer.finish()
     tiles = energies.finish()
     measures = Measures(
         width=width,
@@ -123,7 +128,7 @@ def measure(picture: RowSource) -> Measured:
 
 
 def _band_height(width: int) -> int:
-    """Rows to look at together: whole tiles and windows, few enough for the processor's cache; 256 at most."""
+    """Rows a band: whole tiles and windows, few enough for the processor's cache; 256 at most."""
     return WINDOW * min(4, max(1, _PIXELS_AT_ONCE // (width * WINDOW)))
 
 

@@ -1,55 +1,44 @@
-"""What a picture has to be to be kept: the thresholds."""
+"""The thresholds that a picture has to pass to be selected."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from aimanga.config import Config, explain
-from aimanga.curate.measure import Measures
-from aimanga.errors import UsageError
+from aimanga.config import Config
+
+if TYPE_CHECKING:
+    from aimanga.curate.measure import Measures
 
 
 class Screening(Config):
-    """The thresholds of a screening; a TOML file has the same names.
+    """The thresholds of a selection; a TOML file has the same names.
 
-    The defaults were chosen on 341 photos of free packages, so that each of them alone lets 95 % of these pass or more,
-    while nearly all pictures with the defect that it is for do not: `benchmarks/curate.py` measures it.
+    The defaults were chosen on 341 photos of free packages, so that each of them alone passes 95 % of these or more,
+    and rejects nearly all pictures with its defect: `benchmarks/curate.py` measures it.
     """
 
     min_side: Annotated[int, Field(ge=1)] = 256
-    """Pixels of the shorter side: training cuts squares of 256 pixels and more."""
+    """Pixels of the shorter side: training crops have 256 pixels and more."""
     min_detail: Annotated[float, Field(ge=0)] = 8.0
-    """Gray levels a pixel. Below are sky, fog, blur, drawings of few lines."""
+    """Gray levels a pixel. Sky, fog, blur and drawings of few lines have less."""
     max_flatness: Annotated[float, Field(ge=0, le=1)] = 0.7
     """The share of tiles without detail."""
     min_sharpness: float = -4.7
-    """Below are enlarged and blurred pictures."""
+    """Enlarged and blurred pictures have less."""
     max_blockiness: Annotated[float, Field(ge=0)] = 0.45
-    """Above are the blocks of JPEG: nearly all of quality 20, half of quality 50."""
+    """Nearly all JPEGs of quality 20 have more, and half of those of quality 50."""
     max_noise: Annotated[float, Field(ge=0)] = 4.0
-    """Gray levels of luma. Independent noise of deviation 6 in each channel is 4 in luma."""
+    """Gray levels of luma. Independent noise of sigma 6 in each channel is 4 in luma."""
     max_clipping: Annotated[float, Field(ge=0, le=1)] = 0.35
     """The share of pixels that are black or white."""
     min_colourfulness: Annotated[float, Field(ge=0)] = 0.0
-    """0 lets gray pictures pass; 10 leaves them out."""
+    """0 passes gray pictures; 10 rejects them."""
     max_text: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """The share of tiles that look like letters: above are screenshots and scanned pages."""
+    """The share of tiles that look like text: screenshots and scanned pages have more."""
     per_scene: Annotated[int, Field(ge=1)] = 3
-    """Of one scene, as in a burst of shots, at most this many are kept."""
-
-
-def changed(screening: Screening, options: Mapping[str, float]) -> Screening:
-    """A screening with other thresholds.
-
-    Raises:
-        UsageError: A threshold is out of its range.
-    """
-    try:
-        return screening.replaced(**options)
-    except ValidationError as error:
-        raise UsageError(explain(error)) from error
+    """Number of pictures of one scene, such as a burst of shots, at most."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +46,8 @@ class Limit:
     """A threshold.
 
     Attributes:
-        option: Its name in `Screening`.
-        measure: The name of the number that it bounds.
+        option: Its field in `Screening`.
+        measure: The attribute of `Measures` that it bounds.
         value: The bound.
         upper: Whether it is an upper bound.
     """
@@ -68,8 +57,9 @@ class Limit:
     value: float
     upper: bool
 
-    def failed_by(self, number: float) -> str | None:
-        """What is wrong with a number, in words; None where it passes."""
+    def failed_by(self, measures: "Measures") -> str | None:
+        """Why a picture fails, as a sentence; None where it passes."""
+        number = float(getattr(measures, self.measure))
         if number <= self.value if self.upper else number >= self.value:
             return None
         shown = f"{number:.4g}"
@@ -79,15 +69,8 @@ class Limit:
 
 
 def limits(screening: Screening) -> Iterator[Limit]:
-    """The thresholds that bound a single number."""
+    """The thresholds that bound a single measure."""
     for option, value in screening.model_dump().items():
         kind, _, measure = option.partition("_")
         if kind in ("min", "max"):
             yield Limit(option, measure, value, kind == "max")
-
-
-def number_of(measures: Measures, name: str) -> float:
-    """A number of a picture by the name that a threshold uses: a field of `Measures`, or `side`, the shorter one."""
-    if name == "side":
-        return min(measures.width, measures.height)
-    return float(getattr(measures, name))

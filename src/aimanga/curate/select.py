@@ -1,138 +1,93 @@
-"""Which pictures are kept, and why the others are not."""
+"""Which pictures are selected, and why the others are rejected."""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from aimanga.curate.measure import Measures
-from aimanga.curate.screening import Limit, Screening, limits, number_of
+from aimanga.curate.manifest import ManifestEntry, Reason
+from aimanga.curate.screening import Limit, Screening, limits
 from aimanga.errors import UsageError
 
-Keep = int | float | None
-"""How many to keep: a number of pictures, a share of those that pass (a float, 0 to 1), or all that pass."""
+Reasons = dict[str, tuple[Reason, ...]]
+"""By the name of the picture; empty where it is selected."""
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A picture that may be kept.
+def select(
+    entries: Sequence[ManifestEntry],
+    screening: Screening,
+    keep: float | None = None,
+    crop: int | None = None,
+) -> list[ManifestEntry]:
+    """Select pictures.
 
-    Attributes:
-        name: Decides between equals, so that the order of the pictures never does.
-        width: In pixels.
-        height: Likewise.
-        measures: None where it is too small to be measured.
-        group: The number of its group of near-duplicates; None where it has none.
-        scene: Likewise, of pictures of one scene.
-        problem: Why it is out whatever it measures: it has no crop of the wanted kind, say.
-    """
-
-    name: str
-    width: int
-    height: int
-    measures: Measures | None
-    group: int | None = None
-    scene: int | None = None
-    problem: "Reason | None" = None
-
-    @property
-    def merit(self) -> float:
-        """By which pictures are ranked: their detail, times the share of tiles that have some."""
-        return 0.0 if self.measures is None else self.measures.detail * (1 - self.measures.flatness)
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a picture is not kept.
-
-    Attributes:
-        name: A number of `Measures` that is beyond its threshold; or `side`, `duplicate`, `scene`, `rank`,
-            `crops`, `unreadable`.
-        words: The same as a sentence, with the numbers.
-    """
-
-    name: str
-    words: str
-
-
-def select(candidates: Sequence[Candidate], screening: Screening, keep: Keep = None) -> list[tuple[Reason, ...]]:
-    """Decide on pictures.
-
-    First the thresholds: a picture that is beyond one is out. Then, of near-duplicates the one with the most pixels
-    stays (of equal ones, the one with the most detail and the least blocks); of a scene, the `per_scene` best. Of
-    what is left the best are kept, as many as asked for.
+    First, pictures beyond a threshold are rejected. Then, of near-duplicates the one with the most pixels stays (of
+    equal ones the one with the most detail and the fewest JPEG blocks), and of a scene the `per_scene` best. Of the
+    rest the best are selected. Equal pictures are ordered by name, so the order of the entries changes nothing.
 
     Args:
-        candidates: All pictures.
+        entries: All pictures; those with reasons already are left as they are.
         screening: The thresholds.
-        keep: How many.
+        keep: Number of pictures to select (an int), a share of those that pass (a float, 0 to 1), or all (None).
+        crop: Reject pictures without a crop; this is its side in pixels, for the message.
 
     Returns:
-        For each picture why it is out; nothing where it is kept. The order of the pictures changes nothing.
+        The entries with their reasons.
 
     Raises:
-        UsageError: Fewer pass than are to be kept.
+        UsageError: Fewer pictures pass than are to be kept.
     """
+    candidates = [entry for entry in entries if not entry.reasons]
     bounds = tuple(limits(screening))
-    reasons = {candidate.name: _beyond(candidate, bounds) for candidate in candidates}
-    left = sorted((c for c in candidates if not reasons[c.name]), key=lambda c: (-c.merit, c.name))
-    left = _without_duplicates(left, reasons)
-    left = _without_crowds(left, screening.per_scene, reasons)
-    wanted = len(left) if keep is None else keep if isinstance(keep, int) else math.ceil(round(keep * len(left), 6))
-    if wanted > len(left):
-        raise UsageError(f"{wanted} pictures are to be kept, but only {len(left)} of {_shortage(candidates, reasons)}")
-    for place, candidate in enumerate(left[wanted:], wanted + 1):
-        reasons[candidate.name] = (Reason("rank", f"number {place} of those that pass, and {wanted} are kept"),)
-    return [reasons[candidate.name] for candidate in candidates]
+    reasons = {entry.name: _beyond(entry, bounds, crop) for entry in candidates}
+    passed = sorted((e for e in candidates if not reasons[e.name]), key=lambda e: (-e.merit, e.name))
+    passed = _without_duplicates(passed, reasons)
+    passed = _without_crowds(passed, screening.per_scene, reasons)
+    count = len(passed) if keep is None else keep if isinstance(keep, int) else math.ceil(round(keep * len(passed), 6))
+    if count > len(passed):
+        raise UsageError(f"--keep {count}: only {len(passed)} of {_shortage(len(candidates), reasons)}")
+    for rank, entry in enumerate(passed[count:], count + 1):
+        reasons[entry.name] = (Reason("rank", f"number {rank} of those that pass, and {count} are kept"),)
+    return [replace(entry, reasons=reasons.get(entry.name, entry.reasons)) for entry in entries]
 
 
-Reasons = dict[str, tuple[Reason, ...]]
+def _beyond(entry: ManifestEntry, bounds: Sequence[Limit], crop: int | None) -> tuple[Reason, ...]:
+    if entry.measures is None:
+        return (Reason("side", f"{entry.width} x {entry.height} is too small to be measured"),)
+    found = ((bound.measure, bound.failed_by(entry.measures)) for bound in bounds)
+    reasons = tuple(Reason(measure, words) for measure, words in found if words)
+    if crop is not None and not entry.crops:
+        return (Reason("crops", f"no crop of {crop} pixels fits"), *reasons)
+    return reasons
 
 
-def _beyond(candidate: Candidate, bounds: Sequence[Limit]) -> tuple[Reason, ...]:
-    if candidate.measures is None:
-        size = f"{candidate.width} x {candidate.height}"
-        return (Reason("side", f"{size} is too small to be measured"),)
-    problems = () if candidate.problem is None else (candidate.problem,)
-    found = ((bound, bound.failed_by(number_of(candidate.measures, bound.measure))) for bound in bounds)
-    return (*problems, *(Reason(bound.measure, words) for bound, words in found if words))
+def _without_duplicates(passed: Sequence[ManifestEntry], reasons: Reasons) -> list[ManifestEntry]:
+    best: dict[int, ManifestEntry] = {}
+    for entry in passed:
+        if entry.group is not None:
+            best[entry.group] = min(best.get(entry.group, entry), entry, key=_copy_rank)
+    for entry in passed:
+        if entry.group is not None and (other := best[entry.group]) is not entry:
+            reasons[entry.name] = (Reason("duplicate", f"the same as {other.name}"),)
+    return [entry for entry in passed if not reasons[entry.name]]
 
 
-def _without_duplicates(left: Sequence[Candidate], reasons: Reasons) -> list[Candidate]:
-    best: dict[int, Candidate] = {}
-    for candidate in left:
-        if candidate.group is not None:
-            best[candidate.group] = min(best.get(candidate.group, candidate), candidate, key=_worse_copy)
-    kept = []
-    for candidate in left:
-        other = candidate if candidate.group is None else best[candidate.group]
-        if other is candidate:
-            kept.append(candidate)
-        else:
-            reasons[candidate.name] = (Reason("duplicate", f"the same as {other.name}"),)
-    return kept
+def _copy_rank(entry: ManifestEntry) -> tuple[float, float, str]:
+    # Blur costs detail, compression adds blocks: neither may win by being free of the other.
+    blocks = entry.measures.blockiness if entry.measures else 0.0
+    return -entry.width * entry.height, -entry.merit * math.exp(-blocks), entry.name
 
 
-def _worse_copy(candidate: Candidate) -> tuple[float, float, str]:
-    # Blur costs detail, compression makes blocks; neither may win by what it lacks of the other.
-    blocks = candidate.measures.blockiness if candidate.measures else 0.0
-    return -candidate.width * candidate.height, -candidate.merit * math.exp(-blocks), candidate.name
+def _without_crowds(passed: Sequence[ManifestEntry], most: int, reasons: Reasons) -> list[ManifestEntry]:
+    seen = Counter[int | None]()
+    for entry in passed:
+        seen[entry.scene] += 1
+        if entry.scene is not None and seen[entry.scene] > most:
+            reasons[entry.name] = (Reason("scene", f"{most} better pictures of this scene come first"),)
+    return [entry for entry in passed if not reasons[entry.name]]
 
 
-def _without_crowds(left: Sequence[Candidate], most: int, reasons: Reasons) -> list[Candidate]:
-    kept: list[Candidate] = []
-    taken: Counter[int] = Counter()
-    for candidate in left:
-        if candidate.scene is not None:
-            taken[candidate.scene] += 1
-            if taken[candidate.scene] > most:
-                reasons[candidate.name] = (Reason("scene", f"{most} better pictures of this scene come first"),)
-                continue
-        kept.append(candidate)
-    return kept
-
-
-def _shortage(candidates: Sequence[Candidate], reasons: Reasons) -> str:
+def _shortage(candidates: int, reasons: Reasons) -> str:
     counts = Counter(reason.name for found in reasons.values() for reason in found)
     because = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    return f"{len(candidates)} pass ({because or 'there are no more'}); keep fewer, or relax the thresholds"
+    return f"{candidates} pass ({because or 'there are no more'}); keep fewer, or relax the thresholds"

@@ -1,4 +1,4 @@
-"""Sharpness: whether a picture is what its size says, or was enlarged, or is out of focus throughout.
+"""Sharpness: low for pictures that were enlarged or are out of focus throughout.
 
 An enlarged picture has no fine detail: its spectrum ends where that of the small one ended. Source of the idea:
 D. Field, "Relations between the statistics of natural images and the response properties of cortical cells", JOSA A
@@ -14,29 +14,26 @@ import numpy.typing as npt
 import scipy.fft
 
 WINDOW = 64
-"""Side of the windows whose spectra are looked at, in pixels."""
+"""Side of the windows whose spectra are measured, in pixels."""
 
 _WINDOWS = 32
-# Cycles a pixel. An enlargement by 2 leaves nothing above 0.25; the utmost is left out, where demosaicking and
-# the reduction of chroma have their own ways.
+# Cycles a pixel. An enlargement by 2 leaves nothing above 0.25; the highest frequencies are left out, since they
+# depend on demosaicking and chroma subsampling.
 _COARSE, _FINE = (0.1, 0.2), (0.3, 0.45)
-# Deviations in gray levels. What rounding to whole levels leaves in a picture without fine detail is not taken for
-# some; and a window with less coarse contrast than noise of 5 levels has, as blur leaves it, is no sharper for that.
+# Standard deviations in gray levels. Rounding to whole levels does not count as fine detail; and a blurred window with
+# less coarse contrast than noise of 5 levels does not count as sharper for that.
 _ROUNDING, _LEAST_CONTRAST = 12**-0.5, 5.0
 
 
 class Spectra:
-    """Collects the windows with the most contrast from bands of luma.
-
-    The bands are of whole windows; only the last one may have other rows.
-    """
+    """Keeps the windows with the most contrast, band by band."""
 
     def __init__(self) -> None:
         self._windows: list[tuple[float, int, npt.NDArray[np.float32]]] = []
         self._seen = 0
 
     def add(self, luma: npt.NDArray[np.int16]) -> None:
-        """Take the next rows: H x W, 0 to 255. What does not fill a window is left out."""
+        """Add the next rows: H x W, 0 to 255; H is a multiple of `WINDOW`, except at the end. The rest is dropped."""
         down, across = (side // WINDOW for side in luma.shape)
         if not down or not across:
             return
@@ -46,15 +43,15 @@ class Spectra:
             if len(self._windows) == _WINDOWS and contrast[place] <= self._windows[0][0]:
                 break
             window = windows[place // across, :, place % across].astype(np.float32)
-            # Of equal contrast the earlier one is kept; numbers keep the heap from comparing windows.
+            # Of equal contrast the earlier window is kept; the number keeps the heap from comparing windows.
             self._seen += 1
             keep = heapq.heappush if len(self._windows) < _WINDOWS else heapq.heapreplace
             keep(self._windows, (float(contrast[place]), -self._seen, window))
 
     def finish(self) -> float:
-        """The sharpness: the median over the windows of log(power at fine frequencies / power at coarse ones).
+        """The median over the windows of log(power at fine frequencies / power at coarse ones).
 
-        Photos have -4.7 to -1, enlargements by 2 about -5.2, blurred ones less than -4.8.
+        -4.7 to -1 for photos, about -5.2 for enlargements by 2, below -4.8 for blurred pictures.
         """
         stack = np.stack([window for _, _, window in self._windows])
         taper, coarse, fine = _bands()

@@ -1,4 +1,4 @@
-"""What is known of each picture of a set, as it is kept from one run to the next."""
+"""Survey a picture: its scores, tile map and thumbnails as JSON values, which a journal caches between runs."""
 
 import base64
 from collections.abc import Mapping
@@ -14,29 +14,29 @@ from aimanga.curate.detail import TileMap
 from aimanga.curate.duplicates import SIDE
 from aimanga.curate.measure import SMALLEST, measure
 from aimanga.curate.thumbnails import gray_thumbnail, preview
+from aimanga.hashing import file_key
 from aimanga.images import PictureFile
-from aimanga.version import __version__
 
-# Raised when a number is computed otherwise: what was measured before is measured again.
+# Increase this when a value is computed in another way: cached surveys are then discarded.
 _EDITION = 1
-# More digits are not the same on every processor.
+# More digits differ between processors.
 _DIGITS = 5
 
-Known = Mapping[str, Any]
-"""Numbers and small pictures of a picture, as JSON has them: what `survey_file` gives."""
+Survey = Mapping[str, Any]
+"""The JSON values of `survey_file`."""
 
 
-def survey_file(source: Path, tick: Tick, *, max_pixels: int, first_page: bool) -> Known:
-    """Measure a picture, and make the small pictures of it that are needed later.
+def survey_file(source: Path, tick: Tick, *, max_pixels: int, first_page: bool) -> Survey:
+    """Survey a picture file.
 
     Args:
-        source: The picture.
-        tick: Not told anything: a picture is soon measured.
-        max_pixels: Refuse a picture of more pixels.
-        first_page: Of an animation or a file of several pages take the first one, instead of refusing it.
+        source: The file.
+        tick: Not called: a picture takes a moment.
+        max_pixels: Refuse a picture with more pixels.
+        first_page: Read the first page of animations and multi-page files, instead of refusing them.
 
     Raises:
-        PictureError: It cannot be read.
+        PictureError: The file cannot be read.
     """
     state = source.stat()
     picture = PictureFile(source, max_pixels=max_pixels, first_page=first_page)
@@ -49,41 +49,35 @@ def survey_file(source: Path, tick: Tick, *, max_pixels: int, first_page: bool) 
     return {
         **size,
         **{name: round(value, _DIGITS) for name, value in asdict(measured.measures).items()},
-        "gray": _text(gray_thumbnail(measured.averages, SIDE).tobytes()),
-        "preview": _text(preview(measured.averages, header.icc)),
+        "gray": _encoded(gray_thumbnail(measured.reduced, SIDE).tobytes()),
+        "preview": _encoded(preview(measured.reduced, header.icc)),
         "columns": tiles.detail.shape[1],
-        "tiles": _text(tiles.detail.astype("<f2").tobytes()),
-        "letters": _text(np.packbits(tiles.text).tobytes()),
+        "tiles": _encoded(tiles.detail.astype("<f2").tobytes()),
+        "letters": _encoded(np.packbits(tiles.text).tobytes()),
     }
 
 
 def survey_key(source: Path, *, max_pixels: int, first_page: bool) -> str:
-    """What a survey of a file depends on: of the same key it need not be made again."""
-    state = source.stat()
-    what = (__version__, _EDITION, max_pixels, first_page, state.st_size, state.st_mtime_ns)
-    return " ".join(map(str, what))
+    """Everything that the survey of a file depends on; under an equal key a cached one is used."""
+    return file_key(source, _EDITION, max_pixels, first_page)
 
 
-def gray_of(known: Known) -> npt.NDArray[np.uint8]:
-    """The thumbnail by which copies find each other: `SIDE` x `SIDE`."""
-    return np.frombuffer(_bytes(known["gray"]), np.uint8).reshape(SIDE, SIDE)
+def gray_of(survey: Survey) -> npt.NDArray[np.uint8]:
+    """The thumbnail that near-duplicates are found by: `SIDE` x `SIDE`."""
+    return np.frombuffer(base64.b64decode(survey["gray"]), np.uint8).reshape(SIDE, SIDE)
 
 
-def preview_of(known: Known) -> bytes | None:
+def preview_of(survey: Survey) -> bytes | None:
     """The preview, a JPEG file; None where there is none."""
-    return _bytes(known["preview"]) if "preview" in known else None
+    return base64.b64decode(survey["preview"]) if "preview" in survey else None
 
 
-def tiles_of(known: Known) -> TileMap:
-    """The map of the detail."""
-    detail = np.frombuffer(_bytes(known["tiles"]), "<f2").astype(np.float32).reshape(-1, known["columns"])
-    text = np.unpackbits(np.frombuffer(_bytes(known["letters"]), np.uint8), count=detail.size).astype(bool)
-    return TileMap(detail, text.reshape(detail.shape), known["noise"])
+def tiles_of(survey: Survey) -> TileMap:
+    """The tile map."""
+    detail = np.frombuffer(base64.b64decode(survey["tiles"]), "<f2").astype(np.float32).reshape(-1, survey["columns"])
+    text = np.frombuffer(base64.b64decode(survey["letters"]), np.uint8)
+    return TileMap(detail, np.unpackbits(text, count=detail.size).astype(bool).reshape(detail.shape), survey["noise"])
 
 
-def _text(content: bytes) -> str:
+def _encoded(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text)

@@ -1,4 +1,4 @@
-"""Small pictures of a picture: what people look at, and by which copies find each other."""
+"""Thumbnails: gray ones to find near-duplicates, and previews for the report."""
 
 import io
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 BAND = 64
-"""Bands of `Averages` have a multiple of this many rows."""
+"""Bands of `Reducer` have a multiple of this many rows."""
 
 _LEAST_SIDE = 200
 _MOST_PIXELS = 2**20
@@ -18,11 +18,11 @@ _LONGEST_PROFILE = 4096
 Bytes = npt.NDArray[np.uint8]
 
 
-class Averages:
-    """Collects a picture reduced by a power of two from its bands: means of squares of pixels.
+class Reducer:
+    """Reduces a picture by a power of two, band by band: box averages.
 
-    The shorter side of what comes out is 200 pixels or more, where the picture's is and that makes no more than a
-    megapixel. What does not fill a square, at the right and below, is left out.
+    The power is the largest that leaves 200 pixels on the shorter side, or a larger one where more than a megapixel
+    would be left. Rows and columns at the right and the bottom that do not fill a box are dropped.
 
     Args:
         width: Of the picture in pixels.
@@ -39,7 +39,7 @@ class Averages:
         self._rows: list[Bytes] = []
 
     def add(self, band: Image.Image) -> None:
-        """Take the next rows, a multiple of `BAND` of them; only the last band may have others."""
+        """Add the next rows: a multiple of `BAND` of them, except at the end."""
         width, height = (side // self._factor * self._factor for side in band.size)
         if height:
             self._rows.append(np.asarray(band.reduce(self._factor, (0, 0, width, height))))
@@ -50,31 +50,31 @@ class Averages:
         return rows[:, :, None] if rows.ndim == 2 else rows
 
 
-def gray_thumbnail(averages: Bytes, side: int) -> Bytes:
-    """The luma of a reduced picture squeezed into a square by area averaging.
+def gray_thumbnail(reduced: Bytes, side: int) -> Bytes:
+    """The luma of a reduced picture, resized to side x side by area averaging.
 
     Args:
-        averages: h x w x 1 or 3.
-        side: Of the square.
+        reduced: h x w x 1 or 3.
+        side: In pixels.
 
     Returns:
         side x side.
     """
-    return np.asarray(_image(averages).convert("L").resize((side, side), Image.Resampling.BOX))
+    return np.asarray(_image(reduced).convert("L").resize((side, side), Image.Resampling.BOX))
 
 
-def preview(averages: Bytes, icc: bytes | None) -> bytes:
+def preview(reduced: Bytes, icc: bytes | None) -> bytes:
     """A reduced picture as a JPEG file, 200 pixels a side at most.
 
     Args:
-        averages: h x w x 1 or 3.
-        icc: The profile of its colours.
+        reduced: h x w x 1 or 3.
+        icc: Its colour profile.
     """
-    image = _image(averages)
+    image = _image(reduced)
     scale = min(1.0, _PREVIEW_SIDE / max(image.size))
     size = tuple(max(1, round(side * scale)) for side in image.size)
     encoded = io.BytesIO()
-    # Every preview has one of its own: a long one, as of printers, is not worth its bytes.
+    # Each preview embeds the profile: a long one, such as a printer's, is not worth its bytes.
     fits = icc is not None and image.mode != "L" and len(icc) <= _LONGEST_PROFILE
     profile = {"icc_profile": icc} if fits else {}
     small = image.resize((size[0], size[1]), Image.Resampling.LANCZOS)
@@ -82,5 +82,5 @@ def preview(averages: Bytes, icc: bytes | None) -> bytes:
     return encoded.getvalue()
 
 
-def _image(averages: Bytes) -> Image.Image:
-    return Image.fromarray(averages[:, :, 0] if averages.shape[2] == 1 else averages)
+def _image(reduced: Bytes) -> Image.Image:
+    return Image.fromarray(reduced[:, :, 0] if reduced.shape[2] == 1 else reduced)

@@ -1,24 +1,5 @@
-"""Degradation: what happens to photos between the lens and the web, drawn from recipes, repeatable."""
+"""Degradation: what happens to photos between the lens and the web, drawn from recipes, reproducible."""
 
-from aimanga.degrade.pairs import PairOptions, draw_pair, make_pairs, plan_pairs, remake, run_pairs
-from aimanga.degrade.pipeline import degrade
-from aimanga.degrade.recipe import DEFAULT_RECIPE, SHIPPED, Recipe, load_recipe, recipe_path
-from aimanga.degrade.steps import Sample, Step, draw
+from aimanga.lazy import attach
 
-__all__ = [
-    "DEFAULT_RECIPE",
-    "SHIPPED",
-    "PairOptions",
-    "Recipe",
-    "Sample",
-    "Step",
-    "degrade",
-    "draw",
-    "draw_pair",
-    "load_recipe",
-    "make_pairs",
-    "plan_pairs",
-    "recipe_path",
-    "remake",
-    "run_pairs",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

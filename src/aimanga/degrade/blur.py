@@ -1,15 +1,14 @@
-"""Filter pictures with kernels, and sharpen them."""
+"""Filter pictures with kernels; unsharp masking (USM)."""
 
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 from aimanga.degrade.kernels import gaussian
 
 
 def blur(x: Tensor, kernels: Tensor) -> Tensor:
-    """Filter each picture with a kernel of its own; the borders are mirrored.
-
-    The product of spectra: of large kernels much faster than sums over their taps, and equal to them but for rounding.
+    """Filter each picture with a kernel of its own, by FFT; the borders are mirrored.
 
     Args:
         x: N x C x H x W, float32.
@@ -21,19 +20,20 @@ def blur(x: Tensor, kernels: Tensor) -> Tensor:
     height, width = x.shape[2:]
     reach = kernels.shape[-1] // 2
     padded = x.index_select(2, _mirrored(height, reach, x.device)).index_select(3, _mirrored(width, reach, x.device))
-    size = [_fast_length(side) for side in padded.shape[2:]]
+    size = [2 * next_fast_len(-(-side // 2), real=True) for side in padded.shape[2:]]  # even ones are fastest
     spectrum = torch.fft.rfft2(padded, s=size)
     spectrum *= torch.fft.rfft2(kernels.to(x).flip(-1, -2), s=size)[:, None]
     filtered: Tensor = torch.fft.irfft2(spectrum, s=size)
-    # What came out is the full convolution: the result lies behind the kernel's whole width.
+    # This is the full convolution: the result begins after the kernel's width.
     return filtered[:, :, 2 * reach : 2 * reach + height, 2 * reach : 2 * reach + width].contiguous()
 
 
 def usm_sharpen(x: Tensor, *, radius: int = 50, weight: float = 0.5, threshold: float = 10.0) -> Tensor:
     """Sharpen by unsharp masking, where the picture has edges.
 
-    The picture plus `weight` times what a blur takes from it, clipped, is laid over the picture where the blur takes
-    more than `threshold`, with a soft mask. So Real-ESRGAN (arXiv:2107.10833, section 3.4) sharpens its targets.
+    The residual is the picture less its blur. The picture plus `weight` times the residual, clipped, is blended in by
+    a soft mask of where the residual exceeds `threshold`, as Real-ESRGAN sharpens its targets (arXiv:2107.10833,
+    section 3.4).
 
     Args:
         x: N x C x H x W, range [0, 1].
@@ -58,15 +58,3 @@ def _mirrored(length: int, reach: int, device: torch.device) -> Tensor:
     positions = torch.arange(-reach, length + reach, device=device).abs()
     positions %= max(1, 2 * (length - 1))
     return torch.minimum(positions, (2 * (length - 1) - positions).abs())
-
-
-def _fast_length(length: int) -> int:
-    """The next length that is a product of 2, 3 and 5, which a Fourier transform likes; even."""
-    while True:
-        rest = length
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1 and length % 2 == 0:
-            return length
-        length += 1

@@ -1,4 +1,4 @@
-"""Numbers that tell how a picture is damaged, and how far two sets of pictures are apart in them.
+"""Features of how a picture is damaged, and the distance between two sets of them.
 
 Sources: `aimanga.scene_statistics` (36 features); D. Field, "Relations between the statistics of natural images and the
 response properties of cortical cells", JOSA A 4(12), 1987 (the slope of the spectrum); J. Immerkaer, "Fast noise
@@ -30,13 +30,13 @@ FEATURES: tuple[str, ...] = (
     "blue-yellow noise",
     "red-green noise",
 )
-"""The names of the numbers, in their order."""
+"""The names of the features, in their order."""
 
 _BLOCK = 8
 
 
 def damage_features(x: Tensor) -> Tensor:
-    """How pictures are damaged, in 42 numbers, on scales on which they are spread without long tails.
+    """How pictures are damaged, in 42 features, on scales without long tails.
 
     Args:
         x: N x 3 x H x W, range [0, 1], 32 pixels a side or more.
@@ -74,9 +74,9 @@ def _spectrum_slopes(luma: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _blockiness(luma: Tensor) -> Tensor:
-    """How much larger the steps between two columns, or two rows, are at every eighth of them than elsewhere.
+    """The log ratio of the steps between columns, and rows, at the strongest of 8 phases to those at the others.
 
-    The logarithm of the ratio, for the eighth where it is largest: a picture can have been cut.
+    The phase is unknown, since a picture can have been cropped.
     """
     found: list[Tensor] = []
     for plane in (luma, luma.transpose(2, 3)):
@@ -89,7 +89,7 @@ def _blockiness(luma: Tensor) -> Tensor:
 
 
 def _noise_level(plane: Tensor) -> Tensor:
-    """The logarithm of the deviation of what a difference of Laplacians leaves, in the calmest quarter of the tiles."""
+    """The log of the noise sigma: the response to a difference of Laplacians in the smoothest quarter of the tiles."""
     mask = plane.new_tensor([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]).view(1, 1, 3, 3)
     deviation = F.conv2d(plane, mask).abs() * (math.sqrt(math.pi / 2) / 6)
     tiles = F.avg_pool2d(deviation, _BLOCK).flatten(1)
@@ -97,13 +97,13 @@ def _noise_level(plane: Tensor) -> Tensor:
 
 
 def distance(found: Tensor, wanted: Tensor) -> float:
-    """How far two sets of feature vectors are apart: the sliced Wasserstein distance, squared.
+    """The squared sliced Wasserstein distance of two sets of feature vectors.
 
-    The mean, over the features themselves and over random directions, of the squared Wasserstein distance of what is
-    seen along them; in units of the deviation of each wanted feature. 0 for equal sets.
+    The mean squared Wasserstein distance of the projections onto the features themselves and onto random directions,
+    in units of the standard deviation of each wanted feature. 0 for equal sets.
 
-    Why not the Frechet distance: that takes both sets for normal ones, and what recipes make is a mixture (some
-    pictures with noise, some without), whose shape this one sees.
+    The Frechet distance would assume that both sets are normal; the results of recipes are mixtures (some pictures with
+    noise, some without), whose shape this distance sees.
 
     Args:
         found: N x features.

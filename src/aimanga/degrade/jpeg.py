@@ -1,9 +1,10 @@
 """JPEG compression in tensors: on any device, with a gradient.
 
-What the real codec does to the samples, without writing bytes: colour conversion, subsampling, the cosine transform of
-blocks of 8 x 8, quantization, and all of it back. Sources: ITU-T T.81 | ISO/IEC 10918-1 (the transform; annex K: the
-tables), ITU-T T.871 (JFIF: the colours); the Independent JPEG Group's library for what the standard leaves open, as
-its documentation tells it: how a quality scales the tables, triangular upsampling of colour.
+Colour conversion, chroma subsampling, the DCT of 8 x 8 blocks, quantization, and back, without entropy coding.
+
+Sources: ITU-T T.81 | ISO/IEC 10918-1 (the transform; annex K: the tables), ITU-T T.871 (JFIF: the colours); the
+Independent JPEG Group's library for what the standard leaves open, as its documentation says: the scaling of the tables
+by the quality, and the triangular upsampling of chroma.
 """
 
 import math
@@ -40,12 +41,12 @@ _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.772, 0.
 def jpeg(x: Tensor, quality: Tensor | float, subsampling: Subsampling = "4:2:0") -> Tensor:
     """Compress and decompress a batch.
 
-    Roundings let the gradient through as if they were not there.
+    The gradient passes straight through roundings.
 
     Args:
         x: N x 3 x H x W, range [0, 1], RGB; it is clipped and rounded to 8 bits first.
         quality: 1 to 100, for all or N of them.
-        subsampling: Whether colour has half the resolution.
+        subsampling: Whether chroma has half the resolution.
 
     Returns:
         N x 3 x H x W, multiples of 1/255 in [0, 1].
@@ -59,7 +60,7 @@ def jpeg(x: Tensor, quality: Tensor | float, subsampling: Subsampling = "4:2:0")
     ]
     y, cb, cr = (_from_blocks(plane) for plane in planes)
     if subsampling == "4:2:0":
-        # What the codec knows of colour ends where the picture does.
+        # The codec stores no chroma beyond the picture's border.
         rows, columns = -(-height // 2), -(-width // 2)
         cb, cr = (_round(_upsampled(colour[:, :rows, :columns])) for colour in (cb, cr))
     ycc = torch.stack([plane[:, :height, :width] for plane in (y, cb, cr)], 1)
@@ -74,11 +75,11 @@ def quantized(x: Tensor, quality: Tensor | float, subsampling: Subsampling = "4:
     Args:
         x: As for `jpeg`, like all that follow.
         quality: 1 to 100.
-        subsampling: Whether colour has half the resolution.
+        subsampling: Whether chroma has half the resolution.
 
     Returns:
-        Three times N x rows of blocks x columns of blocks x 8 x 8, whole numbers as float32. What a file holds beyond
-        the picture to fill its last units is left out.
+        Three times N x rows of blocks x columns of blocks x 8 x 8, whole numbers as float32. The padding of the last
+        units is left out.
 
     Raises:
         ValueError: There is no such subsampling.

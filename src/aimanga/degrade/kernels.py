@@ -1,7 +1,7 @@
-"""Kernels: what lenses, motion and sharpening do to a point of light.
+"""Kernels: the point spread functions of lenses, motion and sharpening.
 
-Each is a `size` x `size` tensor, float32, that sums up to 1, with its centre in the middle; `size` is odd. A kernel
-that is too small for its parameters is cut off and made to sum up to 1 again, as in the published degradations.
+Each is a `size` x `size` tensor, float32, that sums to 1, centred; `size` is odd. A kernel that is too small for its
+parameters is truncated and normalized, as in the published degradations.
 
 Sources: X. Wang et al., "Real-ESRGAN", ICCVW 2021, arXiv:2107.10833, section 3 (the Gaussian families and the sinc
 filter); Y.-Q. Liu et al., "Estimating generalized Gaussian blur kernels for out-of-focus image deblurring", IEEE TCSVT
@@ -15,23 +15,23 @@ from torch import Tensor
 
 
 def gaussian(size: int, sigma_x: float, sigma_y: float, angle: float) -> Tensor:
-    """A Gaussian, exp(-q / 2), where q = d' S^-1 d is the squared distance in units of the deviations.
+    """A Gaussian, exp(-q / 2), where q = d' S^-1 d is the squared distance in units of the sigmas.
 
     Args:
         size: Side of the kernel, odd.
-        sigma_x: Deviation along the first axis of the ellipse, in pixels; equal to `sigma_y` it is isotropic.
-        sigma_y: Deviation along the second axis.
+        sigma_x: Standard deviation along the first axis of the ellipse, in pixels; isotropic where equal to `sigma_y`.
+        sigma_y: Standard deviation along the second axis.
         angle: Of the first axis against the picture's horizontal, in radians.
     """
     return _normalized(torch.exp(-0.5 * _distance(size, sigma_x, sigma_y, angle)))
 
 
 def generalized_gaussian(size: int, sigma_x: float, sigma_y: float, angle: float, beta: float) -> Tensor:
-    """A Gaussian with another flank: exp(-q^beta / 2).
+    """A generalized Gaussian: exp(-q^beta / 2).
 
     Args:
         size: As for `gaussian`, like all that follow.
-        sigma_x: Scale along the first axis; the deviation for `beta` = 1 only.
+        sigma_x: Scale along the first axis; the standard deviation for `beta` = 1 only.
         sigma_y: Scale along the second axis.
         angle: Of the first axis.
         beta: Below 1 it is peaked with long tails, above it is flat on top.
@@ -53,13 +53,13 @@ def plateau(size: int, sigma_x: float, sigma_y: float, angle: float, beta: float
 
 
 def sinc(size: int, cutoff: float) -> Tensor:
-    """The ideal low-pass filter, cut off: it rings at edges as resizing and sharpening do.
+    """The ideal low-pass filter, truncated: it rings at edges as resizing and sharpening do.
 
     w J1(w r) / (2 pi r), where J1 is the Bessel function of the first kind and r the distance from the centre.
 
     Args:
         size: Side of the kernel, odd.
-        cutoff: The angular frequency w from which nothing passes, in radians a pixel, up to pi.
+        cutoff: The angular frequency w above which nothing passes, in radians a pixel, up to pi.
     """
     y, x = _grid(size)
     radius = torch.hypot(x, y)
@@ -69,7 +69,7 @@ def sinc(size: int, cutoff: float) -> Tensor:
 
 
 def motion(size: int, length: float, angle: float) -> Tensor:
-    """A straight, steady motion during the exposure: a segment through the centre, drawn with linear interpolation.
+    """Straight, uniform motion blur: a segment through the centre, drawn with linear interpolation.
 
     Args:
         size: Side of the kernel, odd.
@@ -85,13 +85,13 @@ def motion(size: int, length: float, angle: float) -> Tensor:
 
 
 def disk(size: int, radius: float) -> Tensor:
-    """A lens out of focus: the share of each pixel that lies within a circle.
+    """Defocus blur: the share of each pixel that lies within a circle.
 
     Args:
         size: Side of the kernel, odd.
         radius: Of the circle, in pixels.
     """
-    parts = 16  # points in which each pixel is looked at, along each axis
+    parts = 16  # samples of each pixel along each axis
     offsets = (torch.arange(parts, dtype=torch.float64) + 0.5) / parts - 0.5
     y, x = _grid(size)
     inside = torch.hypot(x[..., None, None] + offsets, y[..., None, None] + offsets[:, None]) <= radius
@@ -99,11 +99,11 @@ def disk(size: int, radius: float) -> Tensor:
 
 
 def unsharp(size: int, sigma: float, amount: float) -> Tensor:
-    """Unsharp masking: the picture plus `amount` times what a Gaussian blur takes from it.
+    """Unsharp masking (USM): the picture plus `amount` times the residual of a Gaussian blur.
 
     Args:
         size: Side of the kernel, odd.
-        sigma: Deviation of the Gaussian, in pixels.
+        sigma: Standard deviation of the Gaussian, in pixels.
         amount: How much is added; 0 changes nothing.
     """
     kernel = -amount * gaussian(size, sigma, sigma, 0)
@@ -121,7 +121,7 @@ def _grid(size: int) -> tuple[Tensor, Tensor]:
 
 
 def _distance(size: int, sigma_x: float, sigma_y: float, angle: float) -> Tensor:
-    """The squared distance from the centre in units of the deviations."""
+    """The squared distance from the centre in units of the sigmas."""
     y, x = _grid(size)
     along = x * math.cos(angle) + y * math.sin(angle)
     across = y * math.cos(angle) - x * math.sin(angle)

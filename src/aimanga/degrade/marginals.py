@@ -1,4 +1,4 @@
-"""Plots of how features are distributed: real pictures beside degraded ones."""
+"""Histograms of the features of real and degraded pictures."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ def plot_marginals(features: Mapping[str, Tensor], path: Path) -> None:
     """Draw a histogram of each feature, all sets in one, into a PNG file.
 
     Args:
-        features: N x 42 each, under the name for the legend; the first one is filled.
+        features: N x 42 each, by their names in the legend; the first is filled.
         path: The file; an existing one is replaced.
     """
     from matplotlib.figure import Figure

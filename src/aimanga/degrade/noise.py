@@ -1,4 +1,4 @@
-"""Noise of sensors: what a picture gets before it is compressed.
+"""Noise of sensors.
 
 All functions add to a batch and neither clip nor round. Random numbers come from the given generator alone.
 
@@ -16,35 +16,35 @@ from aimanga.tensors import gray
 
 
 def gaussian_noise(x: Tensor, sigma: float, generator: Generator, *, shared: bool = False) -> Tensor:
-    """Add noise of the same strength everywhere.
+    """Add Gaussian noise.
 
     Args:
         x: N x C x H x W, range [0, 1].
-        sigma: Its deviation, in levels of 255.
+        sigma: Standard deviation, in levels of 255.
         generator: Source of randomness, on the device of `x`.
-        shared: Give all channels the same noise: gray instead of colour noise.
+        shared: Add the same noise to all channels: gray instead of colour noise.
     """
     return x + _normal(x, generator, shared) * (sigma / 255)
 
 
 def poisson_noise(x: Tensor, scale: float, generator: Generator, *, shared: bool = False) -> Tensor:
-    """Add the noise of counting photons: its variance is in proportion to the light.
+    """Add Poisson noise (shot noise): its variance is proportional to the light.
 
-    The picture, in 256 levels, is taken for expected counts: as many at white as it has different levels, rounded up
-    to a power of two, as Real-ESRGAN does. What the counts deviate by is added, `scale` times.
+    The expected count at white is the number of distinct levels of the picture, in 8 bits, rounded up to a power of
+    two, as in Real-ESRGAN. The deviation of the counts is added, `scale` times.
 
     Args:
         x: N x C x H x W, range [0, 1].
-        scale: How strong, 1 for the counts as they are.
+        scale: Strength; 1 for the counts as they are.
         generator: Source of randomness, on the device of `x`.
-        shared: Count the light of the gray picture and give all channels the same noise.
+        shared: Count the light of the gray picture, and add the same noise to all channels.
     """
     levels = (x.clamp(0, 1) * 255).round() / 255
     if shared:
         levels = (gray(levels) * 255).round() / 255
     noise = []
     for picture in levels:
-        # A histogram tells it much sooner than sorting does.
+        # A histogram is much faster than sorting.
         different = int((torch.bincount((picture * 255).round().long().flatten(), minlength=256) > 0).sum())
         white = 2.0 ** max(0, (different - 1).bit_length())
         noise.append(torch.poisson(picture * white, generator=generator) / white - picture)
@@ -52,7 +52,7 @@ def poisson_noise(x: Tensor, scale: float, generator: Generator, *, shared: bool
 
 
 def camera_noise(x: Tensor, shot: float, read: float, generator: Generator) -> Tensor:
-    """Add the noise of a sensor with a Bayer mosaic, as its demosaicing leaves it: in grains over several pixels.
+    """Add the noise of a sensor with a Bayer mosaic, correlated over several pixels by demosaicing.
 
     In light that is linear (gamma 2.2) each photosite gets normal noise of variance shot * light + read^2. Each
     colour has its own photosites, red and blue a quarter of the pixels, green a half; what lies between is interpolated
@@ -61,7 +61,7 @@ def camera_noise(x: Tensor, shot: float, read: float, generator: Generator) -> T
     Args:
         x: N x 3 x H x W, range [0, 1].
         shot: Variance for each unit of light.
-        read: Deviation in the dark.
+        read: Standard deviation in the dark (read noise).
         generator: Source of randomness, on the device of `x`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Degrade pictures: the one way for previews, stored pairs and training."""
+"""Degrade pictures: previews, stored pairs and training share this code."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from aimanga.degrade import kernels
 from aimanga.degrade.blur import blur, usm_sharpen
 from aimanga.degrade.jpeg import jpeg
+from aimanga.degrade.kernels import disk, gaussian, generalized_gaussian, motion, plateau, sinc, unsharp
 from aimanga.degrade.noise import camera_noise, gaussian_noise, poisson_noise
 from aimanga.degrade.resize import resize
 from aimanga.degrade.steps import (
@@ -27,22 +27,16 @@ from aimanga.images.codec import recompressed
 from aimanga.tensors import from_array, to_array
 
 KERNELS: dict[str, Callable[..., Tensor]] = {
-    "gaussian": kernels.gaussian,
-    "generalized_gaussian": kernels.generalized_gaussian,
-    "plateau": kernels.plateau,
-    "sinc": kernels.sinc,
-    "disk": kernels.disk,
-    "motion": kernels.motion,
-    "unsharp": kernels.unsharp,
+    kernel.__name__: kernel for kernel in (gaussian, generalized_gaussian, plateau, sinc, disk, motion, unsharp)
 }
-"""The kernels by the names under which steps know them."""
+"""The kernels by the names that steps use."""
 
 
 def degrade(batch: Tensor, samples: Sequence[Sample]) -> Tensor:
     """Degrade each picture of a batch by a sample of its own.
 
-    On a CPU compression is done by the real codecs; on other devices JPEG is done by `aimanga.degrade.jpeg`. A picture
-    comes out the same, bit by bit, whatever else is in its batch.
+    On a CPU the real codecs compress; on other devices `aimanga.degrade.jpeg` does. The result of a picture does not
+    depend on the rest of its batch, bit by bit.
 
     Args:
         batch: N x 3 x H x W, float32, RGB, range [0, 1].
@@ -56,13 +50,13 @@ def degrade(batch: Tensor, samples: Sequence[Sample]) -> Tensor:
     workers = min(threads, len(samples)) if batch.device.type == "cpu" else 1
     if workers == 1:
         return torch.cat(list(map(_degraded, pictures, samples)))
-    # A thread a picture: most steps are too small to be shared out, and Poisson noise is made by one thread only. A new
-    # pool each time: one that outlives the call would hang in a forked process.
+    # One thread a picture: most steps are too small for several, and Poisson noise is drawn by one thread only. A new
+    # pool for each call: one that outlives it would hang in a forked process.
     try:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return torch.cat(list(pool.map(_degraded, pictures, samples)))
     finally:
-        torch.set_num_threads(threads)  # what the pool's threads have set holds for all that are yet to come
+        torch.set_num_threads(threads)  # the pool's threads have changed it for all threads to come
 
 
 def _degraded(x: Tensor, sample: Sample) -> Tensor:

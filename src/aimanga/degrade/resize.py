@@ -1,11 +1,11 @@
-"""Make pictures smaller and larger, in the ways in which programs do.
+"""Resize pictures as programs do.
 
 Sources: R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29(6), 1981; C. Duchon,
 "Lanczos filtering in one and two dimensions", J. Applied Meteorology 18, 1979.
 """
 
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,18 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aimanga.degrade.recipe import ResizeMode
 from aimanga.tensors import cubic_taps, weighted_sum
-
-ResizeMode = Literal["area", "bilinear", "bicubic", "lanczos", "matlab"]
 
 
 def resize(x: Tensor, height: int, width: int, mode: ResizeMode) -> Tensor:
     """Resize a batch.
 
-    "bilinear" and "bicubic" (a = -0.75) interpolate between the nearest pixels, however much smaller the picture gets,
-    and so alias, as the published degradations and many programs do; "area" takes the mean of what falls onto a
-    pixel; "lanczos" (three lobes) is widened where it makes smaller, and does not alias; nor does "matlab", which is
-    MATLAB's bicubic on 8 bits, `imresize`.
+    "bilinear" and "bicubic" (a = -0.75) interpolate between the nearest pixels at any factor, so they alias when
+    downscaling, as the published degradations and many programs do; "area" averages; "lanczos" (three lobes) and
+    "matlab" (MATLAB's bicubic `imresize` on 8 bits) are antialiased.
 
     Args:
         x: N x C x H x W.
@@ -55,7 +53,7 @@ def resize(x: Tensor, height: int, width: int, mode: ResizeMode) -> Tensor:
 
 
 def imresize(pixels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """MATLAB's bicubic `imresize` of 8-bit pictures, byte for byte: how the literature makes its low resolution.
+    """MATLAB's bicubic `imresize` of 8-bit pictures, byte for byte: the LR pictures of the literature.
 
     MATLAB works along one axis first, the one that shrinks more, or the rows where both shrink alike; rounds to 8 bits;
     and then along the other one. `aimanga.tensors.resize` is the same without rounding.

@@ -1,4 +1,4 @@
-"""A recipe as numbers between 0 and 1, for whoever searches a better one."""
+"""The search space of `fit`: a recipe as numbers between 0 and 1."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class _Limits:
-    """How far a range may reach, and whether it is looked at on a logarithmic scale, in whole numbers."""
+    """The bounds of a range; whether it is searched on a logarithmic scale, and in whole numbers."""
 
     low: float
     high: float
@@ -39,12 +39,12 @@ _SHARES = ("directions", "codecs", "noise.kinds", "final.modes")
 
 @dataclass(frozen=True)
 class _Knob:
-    """One value of a recipe that is searched.
+    """A value of a recipe that is searched.
 
     Attributes:
-        path: Where it stands in the recipe.
-        read: Gives the value as numbers from 0 to 1.
-        make: Gives the value that such numbers stand for.
+        path: Its keys in the recipe.
+        read: Maps the value to numbers from 0 to 1.
+        make: Maps such numbers to the value.
     """
 
     path: Path
@@ -55,8 +55,8 @@ class _Knob:
 class SearchSpace:
     """The recipes that have the parts of a given one, with other ranges and probabilities.
 
-    Searched are the ranges of blur, resizing, noise, sharpening and compression, how often each part is there, and the
-    shares of directions, kinds of noise, codecs, and the last ways of resizing. The shapes of kernels stay as they are.
+    The search covers the ranges of blur, resizing, noise, sharpening and compression, the probability of each part, and
+    the shares of directions, kinds of noise, codecs and the final modes of resizing. The shapes of kernels are fixed.
 
     Args:
         start: The recipe.
@@ -88,7 +88,7 @@ class SearchSpace:
 
 
 def _found(content: Any, path: Path) -> Iterator[_Knob]:  # noqa: ANN401 (whatever TOML can hold)
-    """The values of a recipe that are searched, where the recipe has them."""
+    """The values of a recipe that are searched."""
     items: Iterable[tuple[Any, Any]] = enumerate(content) if isinstance(content, list) else content.items()
     for key, value in items:
         here = (*path, key)
@@ -107,7 +107,7 @@ def _found(content: Any, path: Path) -> Iterator[_Knob]:  # noqa: ANN401 (whatev
 
 
 def _is_used(key: str, part: Mapping[str, Any]) -> bool:
-    """Whether a part has the kind of noise, or the codec, to which a range belongs."""
+    """Whether a part uses the kind of noise, or the codec, that a range belongs to."""
     kind, _, rest = key.partition("_")
     owners = part.get("codecs") or (part.get("kinds") if "gray" in part else None)
     return not rest or owners is None or kind in owners

@@ -1,4 +1,4 @@
-"""Steps: what is done to one picture, with all numbers drawn. They can be written down, and done again."""
+"""Steps: the operations on one picture with all parameters drawn. Manifests store them."""
 
 import math
 from typing import Annotated, Literal, TypeVar
@@ -8,9 +8,7 @@ from pydantic import Field
 from torch import Generator
 
 from aimanga.config import Config
-from aimanga.degrade.recipe import Blur, Compression, Noise, Recipe, Resize, Sharpen, Stage
-from aimanga.degrade.resize import ResizeMode
-from aimanga.images.codec import Codec
+from aimanga.degrade.recipe import Blur, Codec, Compression, Noise, Recipe, Resize, ResizeMode, Sharpen, Stage
 
 
 class UsmStep(Config):
@@ -68,7 +66,7 @@ class GaussianStep(Config):
     op: Literal["gaussian"] = "gaussian"
     """What is done."""
     sigma: float
-    """Deviation in levels of 255."""
+    """Standard deviation in levels of 255."""
     gray: bool
     """The same for all channels."""
 
@@ -98,7 +96,7 @@ class CameraStep(Config):
     shot: float
     """Variance for each unit of linear light."""
     read: float
-    """Deviation in the dark."""
+    """Standard deviation in the dark."""
 
     def __str__(self) -> str:
         return f"camera noise: shot {self.shot:.4f}, read {self.read:.4f}"
@@ -125,7 +123,7 @@ Step = Annotated[
 
 
 class Sample(Config):
-    """All that is needed to make one picture of low resolution again, but the picture of high resolution."""
+    """Everything that is needed, besides the HR picture, to make an LR picture again."""
 
     seed: int
     """Of the noise."""
@@ -167,24 +165,24 @@ class _Dice:
         return self.whole(0, 2**62)
 
     def child(self) -> "_Dice":
-        """Dice of their own for one part: what is drawn there, and how much, changes nothing in the others."""
+        """An independent generator for one part: its draws change nothing in the others."""
         return _Dice(self.seed())
 
 
 def draw(recipe: Recipe, height: int, width: int, seed: int) -> Sample:
-    """Draw what will be done to a picture.
+    """Draw the degradation of a picture.
 
-    Each part of a stage has random numbers of its own: who changes the noise of a recipe, and keeps the seed, sees
-    the same blur as before.
+    Each part of a stage has a generator of its own: with the noise of a recipe changed, the same seed draws the same
+    blur as before.
 
     Args:
-        recipe: From where to where.
-        height: Height of the picture of high resolution, a multiple of the recipe's scale.
+        recipe: The ranges and probabilities.
+        height: Height of the HR picture, a multiple of the recipe's scale.
         width: Its width, likewise.
         seed: The same seed gives the same sample.
 
     Returns:
-        The sample; the picture's content has no influence on it.
+        The sample; it does not depend on the picture's content.
 
     Raises:
         ValueError: A side is no multiple of the scale.
@@ -197,7 +195,7 @@ def draw(recipe: Recipe, height: int, width: int, seed: int) -> Sample:
     size = height, width
     for stage in recipe.stages:
         steps += _draw_stage(stage, size, dice)
-        # Later factors are of the size that is wanted in the end, as published.
+        # Later factors are relative to the final size, as published.
         size = height // recipe.scale, width // recipe.scale
     final = recipe.final
     resizing: list[Step] = [
@@ -212,7 +210,7 @@ def draw(recipe: Recipe, height: int, width: int, seed: int) -> Sample:
 
 
 def _draw_stage(stage: Stage, size: tuple[int, int], dice: _Dice) -> list[Step]:
-    """What one stage does to a picture; `size` is its height and width where it is not resized."""
+    """The steps of one stage; `size` is the height and width without its resizing."""
     return [
         *_draw_blur(stage.blur, dice.child()),
         *_draw_resize(stage.resize, size, dice.child()),
@@ -257,7 +255,7 @@ def _draw_beta(limits: tuple[float, float], dice: _Dice) -> float:
 
 def _draw_sinc(sizes: tuple[int, int], dice: _Dice) -> FilterStep:
     size = _odd(sizes, dice)
-    # Small kernels cannot hold the long waves of a low cutoff.
+    # Small kernels cannot represent a low cutoff.
     cutoff = dice.uniform(math.pi / 3 if size < 13 else math.pi / 5, math.pi)
     return FilterStep(kernel="sinc", size=size, parameters={"cutoff": cutoff})
 

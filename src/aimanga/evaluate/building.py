@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import Field
@@ -11,9 +11,8 @@ from pydantic import Field
 from aimanga.atomic import replacing
 from aimanga.batch import Job, Report, Watcher, plan
 from aimanga.config import Config, load
-from aimanga.degrade import PairOptions, Recipe, load_recipe, run_pairs
-from aimanga.degrade.pairs import PairPlan, read_manifest
-from aimanga.degrade.recipe import DEFAULT_RECIPE
+from aimanga.degrade import DEFAULT_DEGRADATION, PairOptions, PairPlan, Recipe, load_degradation, run_pairs
+from aimanga.degrade.manifest import read_pairs
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.layouts import MANIFEST
 from aimanga.hashing import seed_of, sha256_of
@@ -71,7 +70,7 @@ def build_test_set(
     output: str | Path,
     *,
     count: int = 125,
-    recipe: str | Path | Recipe = DEFAULT_RECIPE,
+    recipe: str | Path | Recipe = DEFAULT_DEGRADATION,
     crop: int | None = None,
     seed: int = 0,
     max_pixels: int = MAX_PIXELS,
@@ -109,14 +108,14 @@ def plan_test_set(
     output: str | Path,
     *,
     count: int = 125,
-    recipe: str | Path | Recipe = DEFAULT_RECIPE,
+    recipe: str | Path | Recipe = DEFAULT_DEGRADATION,
     crop: int | None = None,
     seed: int = 0,
     max_pixels: int = MAX_PIXELS,
 ) -> BuildPlan:
     """Choose the pictures; arguments and errors as for `build_test_set`. Nothing is written."""
     categories, output = Path(categories), Path(output)
-    recipe = load_recipe(recipe) if isinstance(recipe, str | Path) else recipe
+    recipe = load_degradation(recipe)
     if not categories.is_dir():
         raise UsageError(f"{categories}: there is no such folder")
     if count < 1:
@@ -157,8 +156,8 @@ def plan_test_set(
         for job in sorted(jobs, key=lambda job: seed_of(seed, _named(job, output), "choice"))[: shares[category]]
     ]
     chosen.sort(key=lambda job: _named(job, output))
-    options = PairOptions(recipe, crop, seed, max_pixels)
-    pairs = PairPlan(tuple(chosen), len(chosen), found.ignored, 0, output, options)
+    options = PairOptions(recipe=recipe, crop=crop, seed=seed, max_pixels=max_pixels)
+    pairs = PairPlan(tuple(chosen), len(chosen), found.ignored, 0, output, recipe, options)
     taken = {category: (shares[category], number) for category, number in there.items()}
     return BuildPlan(pairs, taken, tuple(unusable), categories, licenses, seed, output)
 
@@ -171,7 +170,8 @@ def run_test_set(planned: BuildPlan, *, jobs: int = 1, watcher: Watcher | None =
         before = {entry["lr"] for entry in _read(output)["pictures"]}
         if before != {f"LR/{name}" for name in names}:
             raise UsageError(f"{output}: a test set of other pictures is there; choose another folder")
-    report = run_pairs(planned.pairs, jobs=jobs, watcher=watcher)
+    pairs = replace(planned.pairs, options=planned.pairs.options.replaced(jobs=jobs))
+    report = run_pairs(pairs, watcher=watcher)
     if not report.failed:
         _write(planned)
     return report
@@ -230,7 +230,7 @@ def _named(job: Job, output: Path) -> str:
 
 def _write(planned: BuildPlan) -> None:
     output = planned.output
-    pairs = read_manifest(output)
+    pairs = read_pairs(output)
     pictures = []
     for job in planned.pairs.jobs:
         name = _named(job, output)
@@ -257,10 +257,10 @@ def _write(planned: BuildPlan) -> None:
     content = {
         "format": _FORMAT,
         "seed": planned.seed,
-        "scale": options.recipe.scale,
+        "scale": planned.pairs.recipe.scale,
         "crop": options.crop,
         "categories": {category: taken for category, (taken, _) in planned.categories.items()},
-        "recipe": options.recipe.model_dump(mode="json", exclude_none=True),
+        "recipe": planned.pairs.recipe.model_dump(mode="json", exclude_none=True),
         "versions": versions("torch", "pyvips"),
         "pictures": pictures,
     }

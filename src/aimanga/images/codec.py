@@ -1,4 +1,4 @@
-"""Compress a picture and look at what is left of it."""
+"""Compress and decompress a picture."""
 
 from typing import Any, Literal
 
@@ -6,19 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import pyvips
 
-Codec = Literal["jpeg", "webp", "avif"]
-
 
 def recompressed(
-    pixels: npt.NDArray[np.uint8], codec: Codec, quality: int, *, subsampled: bool
+    pixels: npt.NDArray[np.uint8], codec: Literal["jpeg", "webp", "avif"], quality: int, *, subsampled: bool
 ) -> npt.NDArray[np.uint8]:
     """Encode and decode.
 
     Args:
         pixels: H x W x 3, uint8.
-        codec: JPEG with its usual tables, lossy WebP, or AVIF at its fastest.
+        codec: JPEG with its standard tables, lossy WebP, or AVIF at its fastest.
         quality: 1 to 100.
-        subsampled: Whether JPEG and AVIF keep colour at half the resolution; WebP always does.
+        subsampled: Whether JPEG and AVIF store chroma at half the resolution; WebP always does.
 
     Returns:
         H x W x 3, uint8.
@@ -34,5 +32,5 @@ def recompressed(
     else:
         data = image.heifsave_buffer(Q=quality, compression="av1", effort=0, subsample_mode=mode, keep=0)
         decoded = pyvips.Image.heifload_buffer(data)
-    made: npt.NDArray[np.uint8] = decoded.numpy()[:, :, :3]
-    return made
+    result: npt.NDArray[np.uint8] = decoded.numpy()[:, :, :3]
+    return result

@@ -1,4 +1,4 @@
-"""Colour spaces: which are kept, which become sRGB."""
+"""Colour spaces: which are kept, and which are converted to sRGB."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -10,12 +10,12 @@ from aimanga.errors import PictureError
 
 
 def to_working_space(image: pyvips.Image, path: Path) -> tuple[pyvips.Image, bytes | None]:
-    """Bring a decoded image into a space that the networks understand: gray or RGB, perceptually encoded.
+    """Convert a decoded image to a space that networks are trained on: gray or RGB, perceptually encoded.
 
     A profile whose tone curve is like that of a display (sRGB, Display P3, Adobe RGB, ProPhoto, gray gamma)
-    stays with the values as they are: converting to sRGB and back would clip every colour outside sRGB, and
-    the networks, which learned from untagged pictures of the web, do not care which primaries are meant.
-    Only what they have never seen is converted to sRGB: CMYK, and profiles with a linear tone curve.
+    is kept with its values: converting to sRGB and back would clip every colour outside sRGB, and networks,
+    trained on untagged pictures of the web, do not depend on the primaries. Only CMYK and profiles with a linear
+    tone curve are converted to sRGB.
 
     Args:
         image: A libvips image without alpha, uchar or ushort.
@@ -34,7 +34,7 @@ def to_working_space(image: pyvips.Image, path: Path) -> tuple[pyvips.Image, byt
         return image, None
     space = profile[16:20]
     if space != {1: b"GRAY", 3: b"RGB "}.get(image.bands):
-        # A profile for other channels than the file has cannot be obeyed; decoders ignore it, and so do we.
+        # A profile for other channels than the file's cannot apply; decoders ignore it, and so do we.
         return image, None
     if _middle_gray(profile, image.bands) < _LINEAR_ABOVE:
         return image, profile

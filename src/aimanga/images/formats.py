@@ -1,4 +1,4 @@
-"""The picture formats that are read and written, and what each can hold."""
+"""The picture formats that are read and written, and their limits."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ class Format:
         name: As given to `--format`; also the file name's suffix without the dot.
         suffixes: All suffixes of it, lower case, the usual one first.
         max_side: The largest width and height that it allows, in pixels.
-        deep: Whether it keeps more than 8 bits a sample.
-        alpha: Whether it keeps transparency.
-        bytes_per_sample: Size on disk of one 8-bit sample of a smooth photo, for estimates that are rather low.
+        deep: Whether it stores more than 8 bits a sample.
+        alpha: Whether it stores transparency.
+        bytes_per_sample: Size on disk of one 8-bit sample of a smooth photo, for low estimates.
     """
 
     name: str
@@ -40,11 +40,11 @@ FORMATS: tuple[Format, ...] = (
     Format("avif", (".avif",), 16384, deep=True, alpha=True, bytes_per_sample=0.1),
 )
 
-# Read, but not written: what comes from them is written as PNG.
+# Read only: their results are written as PNG.
 _READ_ONLY_SUFFIXES = frozenset({".bmp", ".gif", ".heic", ".heif"})
 
 READABLE_SUFFIXES = _READ_ONLY_SUFFIXES.union(*(form.suffixes for form in FORMATS))
-"""Suffixes, lower case, by which a file in a folder is taken for a picture."""
+"""Suffixes, lower case, of the files in a folder that are read as pictures."""
 
 
 def format_of(path: Path) -> Format:

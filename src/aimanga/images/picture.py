@@ -1,4 +1,4 @@
-"""A picture: what it says about itself, its rows, and the whole of it in memory."""
+"""Pictures in memory: header, rows and samples."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,11 +12,10 @@ Samples = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says about its picture, kept as it was read.
+    """The metadata of a picture, as they were read.
 
     Attributes:
-        exif: The EXIF block. Its orientation tag no longer holds: the orientation is applied to the pixels,
-            and the tag is reset where the picture is written.
+        exif: The EXIF block. Its orientation is already applied to the pixels; the tag is reset on writing.
         xmp: The XMP packet.
         pixels_per_mm: Density, horizontal and vertical; None where it is not known.
     """
@@ -28,7 +27,7 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Header:
-    """What is to be known of a picture before its rows.
+    """Size, channels and colour space of a picture, known before its rows are read.
 
     Attributes:
         width: Width in pixels, right side up.
@@ -60,11 +59,11 @@ class Header:
 
 
 class RowSource(Protocol):
-    """A picture that can be read from top to bottom, as often as wanted: one in memory, or a file."""
+    """A picture that can be read from top to bottom, repeatedly: in memory or in a file."""
 
     @property
     def header(self) -> Header:
-        """What its rows are."""
+        """Its header."""
         ...
 
     def bands(self, height: int) -> Iterator[Samples]:
@@ -106,7 +105,7 @@ class Picture:
 
     @classmethod
     def from_array(cls, array: Samples, icc: bytes | None = None) -> "Picture":
-        """Make a picture of an array as other libraries have it.
+        """Make a picture from an array as other libraries have it.
 
         Args:
             array: H x W (gray), or H x W x C with C = 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha);
@@ -131,7 +130,7 @@ class Picture:
 
     @property
     def header(self) -> Header:
-        """What its rows are."""
+        """Its header."""
         bits = 8 * self.pixels.dtype.itemsize
         colours = self.pixels.shape[2]
         return Header(self.width, self.height, colours, self.alpha is not None, bits, self.icc, self.metadata)
@@ -155,10 +154,10 @@ class Picture:
 
 
 class Canvas:
-    """A picture that is filled with rows, from top to bottom.
+    """Collects rows, from top to bottom, into a picture.
 
     Args:
-        header: What the rows are.
+        header: The header of the rows.
     """
 
     def __init__(self, header: Header) -> None:
@@ -167,7 +166,7 @@ class Canvas:
         self._filled = 0
 
     def write(self, rows: Samples) -> None:
-        """Take the next rows: h x W x samples of the header's type, alpha last."""
+        """Add the next rows: h x W x samples of the header's type, alpha last."""
         self._samples[self._filled : self._filled + len(rows)] = rows
         self._filled += len(rows)
 
@@ -179,6 +178,6 @@ class Canvas:
         """
         header = self._header
         if self._filled != header.height:
-            raise ValueError(f"{self._filled} of {header.height} rows were given")
+            raise ValueError(f"{self._filled} of {header.height} rows were written")
         alpha = self._samples[:, :, -1] if header.alpha else None
         return Picture(self._samples[:, :, : header.colours], alpha, header.icc, header.metadata)

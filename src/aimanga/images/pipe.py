@@ -1,8 +1,8 @@
-"""Hand rows to libvips' encoders, which ask for them, as they are made.
+"""Write rows to libvips' encoders while they are computed.
 
-The rows travel through a pipe, as a PNG that is not compressed: of what libvips reads from a pipe row by row, it is the
-one format that holds 8 and 16 bits, gray, colour and alpha. So the picture is whole neither in memory nor, but encoded,
-on the disk, and the encoder works while the next rows are made.
+libvips' encoders pull their rows, so these go through a pipe as an uncompressed PNG: of the formats that libvips reads
+from a pipe row by row, it is the only one with 8 and 16 bits, gray, colour and alpha. The picture is never whole in
+memory, and encoding overlaps with computing.
 """
 
 import os
@@ -21,13 +21,13 @@ _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 
 
 class EncoderPipe:
-    """An encoder at work in a thread of its own, and the pipe that feeds it.
+    """An encoder in a thread of its own, and the pipe that it reads.
 
     Python handles no signal during a call into libvips; the calling thread stays free to.
 
     Args:
-        header: What the rows are.
-        encode: Given the image that the rows make, writes it.
+        header: The header of the rows.
+        encode: Writes the image of the rows.
     """
 
     def __init__(self, header: Header, encode: Callable[[pyvips.Image], None]) -> None:
@@ -46,16 +46,16 @@ class EncoderPipe:
         self._put_chunk(b"IHDR", size)
 
     def write(self, rows: Samples) -> None:
-        """Give the next rows: h x W x samples of the header's type.
+        """Write the next rows: h x W x samples of the header's type.
 
         Raises:
-            ValueError: They do not fit to the header.
+            ValueError: They do not match the header.
             pyvips.Error: The encoder has failed.
         """
         header = self._header
         self._rows += len(rows)
         if rows.shape[1:] != (header.width, header.samples) or rows.dtype != header.dtype or self._rows > header.height:
-            raise ValueError(f"{self._rows} rows of {rows.shape[1:]} {rows.dtype} do not fit to {header}")
+            raise ValueError(f"{self._rows} rows of {rows.shape[1:]} {rows.dtype} do not match {header}")
         if self._failure is not None:
             raise self._failure
         # PNG's samples have the high byte first, and each row begins with the number of its filter, 0 for none.
@@ -68,11 +68,11 @@ class EncoderPipe:
         """Wait for the encoder.
 
         Raises:
-            ValueError: There are rows missing.
+            ValueError: Rows are missing.
             pyvips.Error: The encoder has failed.
         """
         if self._rows != self._header.height:
-            raise ValueError(f"{self._rows} of {self._header.height} rows were given")
+            raise ValueError(f"{self._rows} of {self._header.height} rows were written")
         self._put_chunk(b"IDAT", self._deflate.flush())
         self._put_chunk(b"IEND", b"")
         self._close()
@@ -81,23 +81,23 @@ class EncoderPipe:
             raise self._failure
 
     def abandon(self) -> None:
-        """Stop the encoder, as soon as it can be."""
+        """Stop the encoder as soon as possible."""
         if self._image is not None:
             self._image.set_kill(True)
         self._close()
-        self._thread.join(timeout=1)  # some encoders never look whether they should stop
+        self._thread.join(timeout=1)  # some encoders never check whether they should stop
 
     def _encode(self, encode: Callable[[pyvips.Image], None]) -> None:
         try:
             source = pyvips.Source.new_from_descriptor(self._reading)
             image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
-            image.set_progress(True)  # without it libvips does not look whether it should stop
+            image.set_progress(True)  # without it libvips does not check whether it should stop
             self._image = image
             encode(image)
-        except Exception as error:  # handed to the calling thread, which raises it
+        except Exception as error:  # raised in the calling thread
             self._failure = error
         finally:
-            # The other end must not wait for ever for somebody to read.
+            # The writing end must not block for ever.
             while os.read(self._reading, 2**16):
                 pass
             os.close(self._reading)

@@ -1,4 +1,4 @@
-"""Read pictures: any common format, right side up, in the colours that were meant."""
+"""Read pictures: any common format, right side up, in the right colours."""
 
 import os
 from collections.abc import Iterator
@@ -14,25 +14,24 @@ from aimanga.images.colour import to_working_space
 from aimanga.images.picture import Canvas, Header, Metadata, Picture, Samples
 from aimanga.options import MAX_PIXELS
 
-# What Pillow makes of the samples of a bitmap; all others become RGB.
+# Modes that Pillow keeps for bitmaps; all others become RGB.
 _BITMAP_MODES = {"1": "L", "L": "L", "RGBA": "RGBA"}
 
 
 class PictureFile:
-    """A picture file whose rows can be read from top to bottom, as often as wanted.
+    """A picture file whose rows can be read from top to bottom, repeatedly.
 
-    PNG, JPEG, WebP, TIFF, GIF, AVIF and BMP, told by their content; HEIC where libvips has a decoder for it. The EXIF
+    PNG, JPEG, WebP, TIFF, GIF, AVIF and BMP, recognized by content; HEIC where libvips has a decoder for it. The EXIF
     orientation is applied. Palettes and single bits become 8-bit samples, 10 and 12 bits become 16. RGB and gray keep
     their colour space and its profile; CMYK and scene-linear colours become sRGB.
 
-    Each reading decodes the file anew, as its rows are asked for, and holds few of them, whatever the size of the
-    picture. Not in the power of a reader of rows are interlaced PNG, progressive JPEG, WebP, GIF, AVIF and BMP, whose
-    decoders hold the whole picture, and an orientation that turns it.
+    Each reading decodes the file again, row by row, in little memory. Exceptions are interlaced PNG, progressive JPEG,
+    WebP, GIF, AVIF and BMP, whose decoders hold the whole picture, and rotated orientations.
 
     Args:
         path: The file; any name that the file system allows.
-        max_pixels: Refuse a picture of more pixels.
-        first_page: Of an animation or a file of several pages take the first one, instead of refusing it.
+        max_pixels: Refuse a picture with more pixels.
+        first_page: Read the first page of animations and multi-page files, instead of refusing them.
 
     Raises:
         PictureError: The file is no picture, is too large, has several pages, or samples that are not integers.
@@ -56,7 +55,7 @@ class PictureFile:
         """Decode the rows from top to bottom: h x W x samples, h = `height`, less at the end; alpha comes last.
 
         Raises:
-            PictureError: The file is damaged, or is not the one any more that it was.
+            PictureError: The file is damaged, or has changed.
         """
         header = self._header
         with _opened(self.path, self._max_pixels) as encoded:
@@ -71,7 +70,7 @@ class PictureFile:
 
 
 def read(path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = False) -> Picture:
-    """Read a whole picture; arguments, errors and what becomes of it as for `PictureFile`.
+    """Read a whole picture; arguments, conversions and errors as for `PictureFile`.
 
     Returns:
         The picture, decoded.
@@ -85,7 +84,7 @@ def read(path: Path | str, *, max_pixels: int = MAX_PIXELS, first_page: bool = F
 
 @contextmanager
 def _opened(path: Path, max_pixels: int) -> Iterator[pyvips.Image]:
-    # Through a descriptor: libvips would take brackets in a name for options, and Python says better why a
+    # Through a descriptor: libvips would parse brackets in a name as options, and Python's errors say better why a
     # file cannot be opened.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
@@ -104,7 +103,7 @@ def _opened(path: Path, max_pixels: int) -> Iterator[pyvips.Image]:
 
 
 def _bitmap(path: Path, max_pixels: int) -> pyvips.Image:
-    """A Windows bitmap, which libvips does not know: by Pillow, at once."""
+    """A Windows bitmap, which libvips does not read: by Pillow, all at once."""
     try:
         with path.open("rb") as file, BmpImageFile(file) as bitmap:
             _check_size(*bitmap.size, path, max_pixels)
@@ -154,7 +153,7 @@ def _header(image: pyvips.Image, path: Path) -> Header:
 def _decoded(image: pyvips.Image, path: Path) -> pyvips.Image:
     """The image right side up, in the working space, with its alpha channel last."""
     if _field(image, "orientation", 1) != 1:
-        # Turning needs the rows in another order than the decoder gives them.
+        # Rotating needs the rows in another order than the decoder's.
         image = image.copy_memory().autorot()
     if not image.hasalpha():
         return to_working_space(image, path)[0]
@@ -180,7 +179,7 @@ def _blob(image: pyvips.Image, name: str) -> bytes | None:
 
 
 def _is_animated_png(path: Path) -> bool:
-    """Whether a PNG file announces an animation (`acTL`), which libvips would pass over in silence."""
+    """Whether a PNG file announces an animation (`acTL`), which libvips ignores."""
     with path.open("rb") as file:
         if file.read(8) != b"\x89PNG\r\n\x1a\n":
             return False

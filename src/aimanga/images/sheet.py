@@ -20,7 +20,7 @@ class Cell:
     Attributes:
         pixels: H x W x 3, uint8.
         title: The first line under it.
-        lines: The lines that follow. What is wider than the picture is cut off.
+        lines: The lines that follow; text wider than the picture is cut off.
     """
 
     pixels: Samples
@@ -28,12 +28,17 @@ class Cell:
     lines: Sequence[str] = ()
 
 
+def enlarged(pixels: Samples, factor: int) -> Samples:
+    """Enlarge H x W x C samples by a whole number, repeating each pixel."""
+    return pixels.repeat(factor, 0).repeat(factor, 1)
+
+
 def contact_sheet(cells: Sequence[Cell], columns: int | None = None) -> Picture:
-    """Lay pictures out in a grid, all of them unscaled.
+    """Lay out pictures in a grid, unscaled.
 
     Args:
         cells: The pictures, in reading order; at least one.
-        columns: How many side by side; None for about as many as rows.
+        columns: Number of columns; None for about as many as rows.
 
     Returns:
         The sheet, uint8, RGB.

@@ -1,4 +1,4 @@
-"""Write pictures: whole or not at all, with their colour space and metadata."""
+"""Write pictures atomically, with their colour space and metadata."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,17 +18,17 @@ from aimanga.images.pipe import EncoderPipe
 # libvips' VipsForeignKeep.
 _KEEP_EXIF, _KEEP_XMP, _KEEP_ICC = 1, 2, 8
 
-# 72 dpi, which programs take for "not said".
+# 72 dpi, which programs read as unspecified.
 _USUAL_DENSITY = (72 / 25.4, 72 / 25.4)
 
 _JPEG_OPTIMISED_PIXELS = 2**24
 
 DEFAULT_QUALITY = 95
-"""Quality of JPEG, WebP and AVIF where none is asked for: high, since an upscaled picture is a source for others."""
+"""Default quality of JPEG, WebP and AVIF: high, since upscaled pictures are edited further."""
 
 
 def write(picture: Picture, path: Path | str, *, quality: int | None = None, strip_metadata: bool = False) -> None:
-    """Write a picture; the other arguments, the errors and what becomes of it as for `writing`."""
+    """Write a picture; the other arguments, conversions and errors as for `writing`."""
     with writing(picture.header, path, quality=quality, strip_metadata=strip_metadata) as write_rows:
         for rows in picture.bands(256):
             write_rows(rows)
@@ -41,21 +41,20 @@ def writing(
     """Write a picture row by row, in the format that the path's suffix names; an existing file is replaced.
 
     The file appears under its name only when it is whole. 16 bits a sample are kept by PNG and TIFF (12 of them
-    by AVIF), rounded to 8 by JPEG and WebP. JPEG has no transparency: the picture is laid on white. The ICC
+    by AVIF), rounded to 8 by JPEG and WebP. JPEG has no transparency: the picture is composited on white. The ICC
     profile is always written; an untagged picture stays untagged, which means sRGB. TIFF takes XMP, but no EXIF
     (libvips writes none). WebP below quality 100 halves the resolution of colour, as its format demands.
 
-    PNG, JPEG and TIFF are encoded while the rows arrive, in little memory; the encoders of WebP and AVIF begin when
-    they have the whole picture.
+    PNG, JPEG and TIFF are encoded row by row, in little memory; the encoders of WebP and AVIF hold the whole picture.
 
     Args:
-        header: What the rows are.
+        header: The header of the rows.
         path: The file; its folder must exist.
-        quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; `DEFAULT_QUALITY` where it is None.
-        strip_metadata: Leave out EXIF and XMP.
+        quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; None for `DEFAULT_QUALITY`.
+        strip_metadata: Drop EXIF and XMP.
 
     Yields:
-        A function that takes the next rows, from top to bottom: h x W x samples of the header's type.
+        A function that writes the next rows, from top to bottom: h x W x samples of the header's type.
 
     Raises:
         UsageError: The quality is out of its range.
@@ -76,7 +75,7 @@ def writing(
         def encode(image: pyvips.Image) -> None:
             image = _prepared(image, header, form)
             saver, options = _encoder(form, image, DEFAULT_QUALITY if quality is None else quality)
-            # Nothing but what is there: libvips would write an EXIF block of its own.
+            # libvips would add an EXIF block of its own.
             metadata = header.metadata
             options["keep"] = _KEEP_ICC | (_KEEP_EXIF if metadata.exif else 0) | (_KEEP_XMP if metadata.xmp else 0)
             image.write_to_target(target, saver, **options)
@@ -103,7 +102,7 @@ def check_size(form: Format, width: int, height: int, path: Path) -> None:
 
 
 def _prepared(image: pyvips.Image, header: Header, form: Format) -> pyvips.Image:
-    """What the format takes: the image of the rows with all that belongs to it, in samples that the format has."""
+    """The image with its metadata, converted to samples that the format can store."""
     deep = image.format == "ushort"
     gray = header.colours == 1
     metadata = header.metadata
@@ -121,16 +120,16 @@ def _prepared(image: pyvips.Image, header: Header, form: Format) -> pyvips.Image
         if blob:
             image.set_type(pyvips.GValue.blob_type, name, blob)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    if metadata.exif:  # its thumbnail is the old picture, turned the old way
+    if metadata.exif:  # its thumbnail is the old picture in its old orientation
         image.set_type(pyvips.GValue.blob_type, "jpeg-thumbnail-data", b"")
     if gray and header.icc and form.name in ("webp", "avif"):
-        # They hold gray as RGB, to which a gray profile does not apply.
+        # They store gray as RGB, to which a gray profile does not apply.
         image = image.icc_transform("srgb", embedded=True, depth=16 if image.format == "ushort" else 8)
     return image
 
 
 def _upright(xmp: bytes | None) -> bytes | None:
-    """Reset the orientation in an XMP packet, which some programs obey as they do EXIF's."""
+    """Reset the orientation in an XMP packet, which some programs apply as they do EXIF's."""
     if xmp is None:
         return None
     return re.sub(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]", rb"\g<1>1", xmp)

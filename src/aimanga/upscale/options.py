@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from aimanga.config import Config
 from aimanga.options import (
@@ -20,6 +20,8 @@ from aimanga.options import (
     Recursive,
     ReportFile,
 )
+
+FileFormat = Literal["png", "jpg", "webp", "tiff", "avif"]
 
 
 def _short_name(format: object) -> object:
@@ -46,9 +48,7 @@ class UpscaleOptions(PictureOptions):
 
     width: Annotated[int | None, Field(ge=1)] = None
     """Width of the results in pixels, instead of the scale; the height follows."""
-    format: Annotated[Literal["png", "jpg", "webp", "tiff", "avif"] | None, Flag("-f", default="that of the input")] = (
-        None
-    )
+    format: Annotated[FileFormat | None, BeforeValidator(_short_name), Flag("-f", default="that of the input")] = None
     """File format of the results."""
     quality: Annotated[int | None, Field(ge=1, le=100), Flag("-q", default="95")] = None
     """Quality of jpg, webp (100 is lossless) and avif."""

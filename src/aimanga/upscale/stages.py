@@ -9,6 +9,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import torch
@@ -68,9 +69,9 @@ class Stage:
 class Convolution:
     """A convolution of a window that has its rows of context, but not its columns of padding.
 
-    On a CPU the weights are laid out once as oneDNN wants them, and a leaky rectifier behind the convolution is
-    applied while its result is in the registers; PyTorch's public function does both anew at every call. Its compiler
-    uses the same operators.
+    Where `packs_weights` allows, the weights are laid out once as oneDNN wants them, and a leaky ReLU behind the
+    convolution is applied while its result is in the registers; PyTorch's public function does both anew at every
+    call. The operators are private, those of PyTorch's compiler; elsewhere the public function serves.
 
     Args:
         conv: The convolution; its weights are shared where they need not be laid out anew.
@@ -81,23 +82,46 @@ class Convolution:
         self.padding = (0, conv.kernel_size[1] // 2)
         self.slope: float | None = None
         self.packed: Tensor | None = None
-        if conv.weight.device.type == "cpu" and torch._C._has_mkldnn:
-            typical = [1, conv.in_channels, 16, 1024]
-            self.packed = torch.ops.mkldnn._reorder_convolution_weight(
-                conv.weight.detach(), self.padding, (1, 1), (1, 1), conv.groups, typical
-            )
+        if conv.weight.device.type == "cpu" and packs_weights(conv.weight.dtype):
+            self.packed = _pack(conv.weight.detach(), self.padding, conv.groups)
 
     def __call__(self, window: Tensor) -> Tensor:
         """Convolve 1 x C x (h + context) x w of the weights' type into 1 x C' x h x w."""
         conv = self.conv
         if self.packed is not None:
-            after, slopes = ("none", []) if self.slope is None else ("leaky_relu", [self.slope])
-            packed: Tensor = torch.ops.mkldnn._convolution_pointwise(
-                window, self.packed, conv.bias, self.padding, (1, 1), (1, 1), conv.groups, after, slopes, ""
-            )
-            return packed
+            return _convolve_packed(window, self.packed, conv.bias, self.padding, conv.groups, self.slope)
         result = F.conv2d(window, conv.weight, conv.bias, padding=self.padding, groups=conv.groups)
         return result if self.slope is None else F.leaky_relu(result, self.slope, inplace=True)
+
+
+@cache
+def packs_weights(dtype: torch.dtype) -> bool:
+    """Whether oneDNN's packed convolutions can be had on this CPU, in this build of PyTorch, and give its results."""
+    x, weight, bias = (torch.linspace(-1, 1, 9 * n, dtype=dtype) for n in (8, 4, 1))
+    x, weight, bias = x.view(1, 2, 6, 6), weight.view(2, 2, 3, 3), bias[:2]
+    try:
+        with torch.inference_mode():
+            found = _convolve_packed(x, _pack(weight, (0, 1), 1), bias, (0, 1), 1, 0.2)
+            expected = F.leaky_relu(F.conv2d(x, weight, bias, padding=(0, 1)), 0.2)
+    except (AttributeError, RuntimeError, TypeError):  # no oneDNN, another signature, a CPU without the instructions
+        return False
+    return found.shape == expected.shape and torch.allclose(found, expected, rtol=0.02, atol=0.02)
+
+
+def _pack(weight: Tensor, padding: tuple[int, int], groups: int) -> Tensor:
+    typical = [1, weight.shape[1] * groups, 16, 1024]
+    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, (1, 1), (1, 1), groups, typical)
+    return packed
+
+
+def _convolve_packed(
+    x: Tensor, packed: Tensor, bias: Tensor | None, padding: tuple[int, int], groups: int, slope: float | None
+) -> Tensor:
+    after, slopes = ("none", []) if slope is None else ("leaky_relu", [slope])
+    result: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        x, packed, bias, padding, (1, 1), (1, 1), groups, after, slopes, ""
+    )
+    return result
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,11 @@
+from .crops import Crop as Crop
+from .files import CurateReport as CurateReport
+from .files import curate_files as curate_files
+from .manifest import ManifestEntry as ManifestEntry
+from .manifest import Reason as Reason
+from .manifest import read_manifest as read_manifest
+from .measure import Measures as Measures
+from .options import CurateOptions as CurateOptions
+from .plan import CuratePlan as CuratePlan
+from .plan import plan_curation as plan_curation
+from .screening import Screening as Screening
