@@ -17,9 +17,10 @@ from tests.conftest import ROOT
 def test_public_names_do_not_move():
     assert sorted(aimanga.__all__) == [
         "AimangaError", "CurateOptions", "FitOptions", "MODELS", "Metadata", "Model", "ModelError", "PairOptions",
-        "Picture", "PictureError", "PreviewOptions", "Record", "Report", "ResourceError", "UpscaleOptions",
-        "UsageError", "Watcher", "__version__", "curate_files", "export", "fit_recipe", "load_model", "make_pairs",
-        "metrics", "preview_recipe", "read", "remake", "score_files", "upscale", "upscale_files", "write",
+        "Picture", "PictureError", "PreviewOptions", "Record", "Report", "ResourceError", "TrainOptions",
+        "UpscaleOptions", "UsageError", "Watcher", "__version__", "curate_files", "explain_training", "export",
+        "fit_recipe", "load_model", "make_pairs", "metrics", "preview_recipe", "read", "remake", "score_files", "train",
+        "upscale", "upscale_files", "write",
     ]  # fmt: skip
     for name in aimanga.__all__:
         assert getattr(aimanga, name) is not None

@@ -25,6 +25,9 @@ from .models import MODELS as MODELS
 from .models import Model as Model
 from .models import load_model as load_model
 from .models.export import export as export
+from .train.options import TrainOptions as TrainOptions
+from .train.verbs import explain_training as explain_training
+from .train.verbs import train as train
 from .upscale.files import upscale_files as upscale_files
 from .upscale.image import upscale as upscale
 from .upscale.options import UpscaleOptions as UpscaleOptions

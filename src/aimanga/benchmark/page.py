@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from aimanga.atomic import replacing
-from aimanga.pages import data_uri, embedded_json, template
+from aimanga.pages import data_uri, write_html
 
 
 @dataclass(frozen=True)
@@ -133,72 +132,24 @@ def write_page(content: Page, path: Path) -> None:
     """Write a report.
 
     Args:
-        content: What it tells.
-        path: The file; a former one is replaced. The same content gives the same bytes.
+        content: What it says.
+        path: The HTML file; an existing one is replaced. The same content gives the same bytes.
     """
-    head, tail = template(Path(__file__).parent, "page", "aimanga benchmark")
-    data = {
-        "title": content.title,
-        "description": content.description,
-        # As lists: among the keys of an object JavaScript puts numbers first, and a method may be called 2.
-        "methods": list(content.methods.items()),
-        "baseline": content.baseline,
-        "sets": [_set_data(entry) for entry in content.sets],
-        "notices": list(content.notices),
-        "repeat": list(content.repeat.items()),
-    }
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(head)
-        file.write(embedded_json(data))
-        file.write(tail)
+    # As lists: among the keys of an object JavaScript puts numbers first, and a method may be called 2.
+    ordered = {"methods": list(content.methods.items()), "repeat": list(content.repeat.items())}
+    write_html(path, Path(__file__).parent, "aimanga benchmark", _plain(content) | ordered)
 
 
-def _set_data(content: PageSet) -> dict[str, object]:
-    """A set as the script takes it: numbers that JSON does not have are text, pictures are addresses."""
-    means = {
-        method: {name: _mean_data(mean) for name, mean in values.items() if not math.isnan(mean.value)}
-        for method, values in content.means.items()
-    }
-    return {
-        "name": content.name,
-        "about": content.about,
-        "measures": [asdict(measure) for measure in content.measures],
-        "means": means,
-        "cases": [_case_data(case) for case in content.cases],
-    }
-
-
-def _mean_data(mean: Mean) -> dict[str, object]:
-    return asdict(mean) | {
-        "value": _number(mean.value),
-        "low": _number(mean.low),
-        "high": _number(mean.high),
-        "p": _number(mean.p),
-    }
-
-
-def _case_data(case: PageCase) -> dict[str, object]:
-    shown = case.shown
-    return {
-        "name": case.name,
-        "category": case.category,
-        "scores": {
-            method: {name: _number(value) for name, value in scores.items() if not math.isnan(value)}
-            for method, scores in case.scores.items()
-        },
-        "problems": dict(case.problems),
-        "shown": shown
-        and {
-            "pictures": [(name, data_uri(picture)) for name, picture in shown.pictures.items()],
-            "width": shown.width,
-            "height": shown.height,
-            "part": shown.part,
-        },
-    }
-
-
-def _number(value: float | None) -> float | str | None:
-    """A number as JSON has it, or as JavaScript reads it."""
-    if value is None or math.isnan(value):
-        return None
-    return value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
+def _plain(value: Any) -> Any:  # noqa: ANN401  any part of a page
+    """A page as JSON has it: pictures are URIs, infinities are text that JavaScript reads, NaN is null or left out."""
+    if isinstance(value, bytes):
+        return data_uri(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: part for name, part in ((name, _plain(part)) for name, part in value.items()) if part is not None}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return list(map(_plain, value))
+    return value

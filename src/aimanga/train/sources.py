@@ -1,4 +1,4 @@
-"""What there is to learn from: folders of pictures, what `aimanga curate` has kept, stored pairs, in any mixture."""
+"""Find the training pictures: folders, curated pictures or crops, stored pairs, in any mixture."""
 
 import json
 from collections.abc import Iterable
@@ -13,19 +13,21 @@ from aimanga.degrade.manifest import PAIRS_RECIPE, read_pairs
 from aimanga.degrade.recipe import load_degradation
 from aimanga.errors import UsageError
 from aimanga.images import READABLE_SUFFIXES, Box
-from aimanga.train.recipe import RecipeFile, Source
+from aimanga.problems import Problems
+from aimanga.train.reading import RecipeFile
+from aimanga.train.recipe import Source
 
 
 @dataclass(frozen=True)
 class Item:
-    """A picture to learn from.
+    """A training picture.
 
     Attributes:
-        file: The picture of high resolution.
-        box: The part of it that is looked at; None for all of it.
-        lr: The picture of low resolution that goes with it; None where the recipe's degradation makes it.
-        origin: The photo of which it is a part, as far as that is known: what is learnt from one part of a photo must
-            not be measured on another.
+        file: The HR picture.
+        box: The part of it that is used; None for all of it.
+        lr: Its LR picture; None if the recipe's degradation makes it.
+        origin: The photo that it is a part of, if known: a network must not be validated on a photo that it was trained
+            on.
     """
 
     file: Path
@@ -35,18 +37,18 @@ class Item:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that are read for it."""
+        """Its HR and LR files."""
         return (self.file,) if self.lr is None else (self.file, self.lr)
 
 
 @dataclass(frozen=True)
 class PictureSet:
-    """What one source of a recipe gives.
+    """The pictures of one source of a recipe.
 
     Attributes:
-        items: Its pictures, in a fixed order.
-        weight: How often it is drawn from.
-        where: Where the recipe names it, for messages.
+        items: The pictures, in a fixed order.
+        weight: How often it is sampled.
+        where: Its place in the recipe, for messages.
     """
 
     items: tuple[Item, ...]
@@ -59,34 +61,18 @@ def find_sets(file: RecipeFile, scale: int) -> tuple[PictureSet, ...]:
 
     Args:
         file: The recipe.
-        scale: The factor of the network, which stored pairs need to have.
+        scale: The scale factor of the network, which stored pairs need to have.
 
     Raises:
-        UsageError: A source is missing or holds nothing to learn from; all such problems are named at once.
+        UsageError: A source is missing or has no usable picture; the message names all of them.
     """
-    sets, problems = [], []
+    sets, problems = [], Problems()
     for number, source in enumerate(file.recipe.data.sources):
         where = file.where("data", "sources", number, "path")
-        try:
-            items = _items(source, scale)
-            sets.append(PictureSet(items, source.weight, where))
-        except UsageError as error:
-            problems.append(f"{where}: {error}")
-    if problems:
-        raise UsageError("; ".join(problems))
+        with problems.noting(where, UsageError):
+            sets.append(PictureSet(_items(source, scale), source.weight, where))
+    problems.refuse()
     return tuple(sets)
-
-
-def find_pictures(path: str, where: str) -> tuple[Path, ...]:
-    """The pictures of a folder, its subfolders included, or one picture.
-
-    Raises:
-        UsageError: There are none.
-    """
-    try:
-        return find([Path(path)], suffixes=READABLE_SUFFIXES, recursive=True)
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from error
 
 
 def _items(source: Source, scale: int) -> tuple[Item, ...]:
@@ -105,7 +91,7 @@ def _items(source: Source, scale: int) -> tuple[Item, ...]:
 
 
 def _kind(folder: Path) -> str:
-    """What made a folder, told by the first line of its manifest."""
+    """Whether a folder holds curated pictures, stored pairs or just pictures, by the first line of its manifest."""
     try:
         with (folder / MANIFEST).open(encoding="utf-8", errors="surrogateescape") as file:
             first = json.loads(file.readline())
@@ -117,7 +103,7 @@ def _kind(folder: Path) -> str:
 
 
 def _curated(folder: Path) -> tuple[Item, ...]:
-    """Of the kept pictures the crops, as files or as places; of those without crops the copy, or the picture itself."""
+    """The crops of the kept pictures, as files or boxes; of a picture without crops its copy, or itself."""
     items: list[Item] = []
     for line in read_curated(folder):
         if not line.kept:
@@ -130,7 +116,7 @@ def _curated(folder: Path) -> tuple[Item, ...]:
         if not line.crops:
             items.append(Item(Path(line.file) if line.output is None else folder / line.output, None, None, line.file))
     if not items:
-        raise UsageError(f"{folder}: aimanga curate has kept nothing there")
+        raise UsageError(f"{folder}: aimanga curate kept nothing there")
     return tuple(items)
 
 
