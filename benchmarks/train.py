@@ -5,8 +5,8 @@
 The whole GAN step (degrade, generator, discriminator, perceptual loss) of the aimanga recipe, RRDBNet-23, crops of 128
 pixels, batches of 4. Where VGG19's weights are missing random ones stand in: they are as slow. The reference way is
 that of the published training code, with the same networks: float32, eager, NCHW, the degradation as operations on the
-whole batch (see degrade.py), the discriminator frozen for the generator's pass and then fed again, for each of its two
-losses a pass of its own. Each way has a process of its own, and the ways take turns.
+whole batch (see degrade.py), the discriminator frozen for the generator's pass and then run again, with a pass for each
+of its two losses. Each way has a process of its own, and the ways take turns.
 """
 
 import argparse
@@ -32,9 +32,8 @@ from aimanga.tensors import from_array
 from aimanga.train.fabric import make_fabric
 from aimanga.train.learner import Learner
 from aimanga.train.networks import Networks, build
-from aimanga.train.recipe import RecipeFile
-from aimanga.train.recipe import load_recipe as load_training
-from aimanga.train.schedule import rates_at
+from aimanga.train.reading import RecipeFile, load_train_recipe
+from aimanga.train.schedule import learning_rates
 from degrade import drawn, reference, sharpened
 
 SIDE, BATCH, ITERATIONS = 128, 4, 4
@@ -42,7 +41,7 @@ WAYS = ("reference", "aimanga fp32", "aimanga bf16")
 
 
 def pictures() -> Iterator[Tensor]:
-    """Batches of squares of a photo."""
+    """Batches of crops of a photo."""
     photo = from_array(read(Path(__file__).parent / "reef.jpg").pixels)
     generator = torch.Generator().manual_seed(0)
     while True:
@@ -55,12 +54,12 @@ def reference_step(networks: Networks) -> Callable[[Tensor, Tensor], None]:
     generator, discriminator, vgg = networks.generator, networks.discriminator, networks.vgg
     assert discriminator is not None
     assert vgg is not None
-    average = copy.deepcopy(generator)
+    ema = copy.deepcopy(generator)
     discriminator.train()
     optimizers = [torch.optim.Adam(x.parameters(), 1e-4, betas=(0.9, 0.99)) for x in (generator, discriminator)]
     layers = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
-    def opinion(x: Tensor, real: float) -> Tensor:
+    def adversarial(x: Tensor, real: float) -> Tensor:
         maps = discriminator(x)
         return sum(F.binary_cross_entropy_with_logits(m, torch.full_like(m, real)) for m in maps) / len(maps)
 
@@ -68,19 +67,19 @@ def reference_step(networks: Networks) -> Callable[[Tensor, Tensor], None]:
         sharp = sharpened(high)
         discriminator.requires_grad_(False)
         optimizers[0].zero_grad()
-        made = generator(low)
-        features, wanted = vgg(made), vgg(sharp.detach())
-        loss = F.l1_loss(made, sharp) + 0.1 * opinion(made, 1.0)
+        output = generator(low)
+        features, wanted = vgg(output), vgg(sharp.detach())
+        loss = F.l1_loss(output, sharp) + 0.1 * adversarial(output, 1.0)
         loss = loss + sum(weight * F.l1_loss(features[k], wanted[k].detach()) for k, weight in layers.items())
         loss.backward()
         optimizers[0].step()
         discriminator.requires_grad_(True)
         optimizers[1].zero_grad()
-        opinion(high, 1.0).backward()
-        opinion(made.detach().clone(), 0.0).backward()
+        adversarial(high, 1.0).backward()
+        adversarial(output.detach().clone(), 0.0).backward()
         optimizers[1].step()
         with torch.no_grad():
-            for mean, parameter in zip(average.parameters(), generator.parameters(), strict=True):
+            for mean, parameter in zip(ema.parameters(), generator.parameters(), strict=True):
                 mean.mul_(0.999).add_(parameter, alpha=0.001)
 
     return step
@@ -92,18 +91,18 @@ def ours_step(file: RecipeFile, networks: Networks, device: str) -> Callable[[Te
     learner = Learner(networks, file.recipe, fabric, scaler)
 
     def step(low: Tensor, high: Tensor) -> None:
-        learner.step(low, high, rates_at(0, file.recipe))
+        learner.step(low, high, learning_rates(0, file.recipe))
 
     return step
 
 
 def measure(way: str, device: str, compiled: bool) -> dict[str, float]:
     """Seconds of an iteration and of its degradation, and the peak of the memory in MB."""
-    settings = [f"train.batch={BATCH}", f"data.crop={SIDE}", f"compute.compile={str(compiled).lower()}"]
+    settings = [f"train.batch_size={BATCH}", f"data.crop={SIDE}", f"compute.compile={str(compiled).lower()}"]
     if way != "reference":
         settings.append(f"compute.precision={way.split()[1]}")
-    file = load_training("aimanga", settings)
-    networks = build(file, stand_in=True)
+    file = load_train_recipe("aimanga", settings)
+    networks = build(file, random_vgg=True)
     ours = way != "reference"
     if not ours:
         for network in (networks.generator, networks.discriminator, networks.vgg):
@@ -149,8 +148,8 @@ def main() -> None:
         for way in WAYS:
             command = [sys.executable, __file__, "--device", options.device, "--way", way]
             command += ["--compile"] if options.compile and way != "reference" else []
-            made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            found[way].append(json.loads(made.stdout.splitlines()[-1]))
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            found[way].append(json.loads(done.stdout.splitlines()[-1]))
     capabilities = ", ".join(k for k, v in torch.cpu.get_capabilities().items() if v and k in _INSTRUCTIONS)
     print(
         f"{options.device}, {torch.get_num_threads()} threads ({capabilities}), "

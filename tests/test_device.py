@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from aimanga.device import choose_device, device_in_words
+from aimanga.device import choose_device, device_in_words, has_fast_bf16
 from aimanga.errors import UsageError
 
 
@@ -19,3 +19,17 @@ def test_the_first_gpu_is_taken_where_there_is_one(monkeypatch):
 
 def test_a_device_in_words():
     assert device_in_words(torch.device("cpu")) == f"CPU, {torch.get_num_threads()} threads"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "fast"),
+    [
+        ({}, False),
+        ({"amx_bf16": True, "avx512_bf16": True, "avx512_fp16": True}, True),
+        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": True, "avx512_fp16": True}, False),  # a virtual machine hides AMX
+    ],
+)
+def test_bf16_is_fast_where_the_processor_has_more_than_its_instructions(monkeypatch, capabilities, fast):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert has_fast_bf16(torch.device("cpu")) is fast

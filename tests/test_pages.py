@@ -5,21 +5,37 @@ import re
 
 import pytest
 
-from aimanga.pages import data_uri, embedded_json, template
+from aimanga.pages import data_uri, embedded_json, template, write_html
+
+
+def folder(path):
+    (path / "page.html").write_text("<p>{{data}}</p>", encoding="utf-8")
+    (path / "page.css").write_text("a { color: red }", encoding="utf-8")
+    (path / "page.js").write_text("alert('ä')", encoding="utf-8")
+    return path
 
 
 def test_the_policy_lets_only_the_page_s_own_script_and_style_run(tmp_path):
-    (tmp_path / "x.html").write_text("<p>{{data}}</p>", encoding="utf-8")
-    (tmp_path / "x.css").write_text("a { color: red }", encoding="utf-8")
-    (tmp_path / "x.js").write_text("alert('ä')", encoding="utf-8")
-    head, tail = template(tmp_path, "x", "An ä")
-    assert "<title>An ä</title>" in head and head.endswith("<p>") and tail.startswith("</p>")
+    head, tail = template(folder(tmp_path), "An ä")
+    assert "<title>An ä</title>" in head and "<p>{{data}}</p>" in head
     policy = re.search('<meta http-equiv="Content-Security-Policy" content="(.*?)">', head)[1]
     assert policy.startswith("default-src 'none'; img-src data:")
-    for kind, text in (("style", re.search("<style>(.*?)</style>", head, re.DOTALL)[1]),
-                       ("script", re.search("<script>(.*?)</script>", tail, re.DOTALL)[1])):  # fmt: skip
+    for kind, text, own in (
+        ("style", re.search("<style>(.*?)</style>", head, re.DOTALL)[1], "a { color: red }"),
+        ("script", re.search("<script>(.*?)</script>", tail, re.DOTALL)[1], "alert('ä')"),
+    ):
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"{kind}-src 'sha256-{digest}'" in policy
+        assert text.endswith(own) and len(text) > 1000  # after the kit's
+
+
+def test_a_page_has_its_data_between_the_body_and_the_script(tmp_path):
+    path = tmp_path / "out.html"
+    write_html(path, folder(tmp_path), "x", {"a": ["</script>"]})
+    head, tail = template(tmp_path, "x")
+    [data] = re.findall('<script type="application/json" id="data">(.*)</script>', path.read_text(encoding="utf-8"))
+    assert json.loads(data) == {"a": ["</script>"]}
+    assert path.read_text(encoding="utf-8").startswith(head) and path.read_text(encoding="utf-8").endswith(tail)
 
 
 def test_no_text_ends_what_it_is_embedded_in():

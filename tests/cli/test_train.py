@@ -21,7 +21,7 @@ crop = 16
 pixel = {}
 [train]
 iterations = 3
-batch = 1
+batch_size = 1
 [validation]
 every = 2
 held_out = 1
@@ -45,13 +45,11 @@ def recipe(tmp_path):
 
 
 def test_it_trains_and_says_what_it_made(aimanga_cli, recipe, tmp_path):
-    done = aimanga_cli(
-        "train", recipe, "-o", tmp_path / "run", "--device", "cpu", "--set", "train.lr=1e-3", process=True
-    )
+    done = aimanga_cli("train", recipe, "-o", tmp_path / "run", "--device", "cpu", "--set", "train.lr=1e-3")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"random weights on CPU, \d+ threads, (fp32|bf16); weights: generator [\d,]+", lines[1])
-    assert lines[2] == "1 picture to learn from, 1 held out, 0 real ones to look at"
+    assert lines[2] == "training on 1 picture, validation on 1 held-out and 0 real ones"
     assert re.fullmatch(r"      0  held out: l1 [\d.]+, psnr [\d.]+", lines[3])
     assert any(
         re.fullmatch(r"      [23]  held out: l1 [\d.]+ \((best|worse than at the start)\), .*", line) for line in lines
@@ -74,10 +72,10 @@ def test_it_goes_on_without_naming_the_recipe_again(aimanga_cli, recipe, tmp_pat
     done = aimanga_cli("train", recipe, "-o", run, "--device", "cpu", "--set", "train.hours=1e-9")
     assert done.returncode == 0
     assert "out of time at iteration 0" in done.stdout
-    assert f"aimanga train -o {run} --resume goes on" in done.stdout
+    assert f"aimanga train -o {run} --resume" in done.stdout
     done = aimanga_cli("train", "-o", run, "--resume", "--device", "cpu", "--set", "train.hours=1")
     assert done.returncode == 0
-    assert "goes on from iteration 0" in done.stdout
+    assert "resumes at iteration 0" in done.stdout
     assert "finished at iteration 3" in done.stdout
 
 
@@ -87,7 +85,7 @@ def test_data_can_be_named(aimanga_cli, recipe, tmp_path):
                            "--data", photos / "1.png", "--set", "validation.held_out=0",
                            "--set", f"validation.real={photos}", "--set", "validation.metrics=['brisque']")  # fmt: skip
     assert done.returncode == 0
-    assert "2 pictures to learn from, 0 held out, 2 real ones to look at" in done.stdout
+    assert "training on 2 pictures, validation on 0 held-out and 2 real ones" in done.stdout
     assert "real: brisque" in done.stdout
 
 
@@ -101,7 +99,10 @@ def test_data_can_be_named(aimanga_cli, recipe, tmp_path):
         (["train", "RECIPE", "--set", "train.lr=-1"], "--set train.lr: Input should be greater than 0"),
         (["train", "RECIPE", "--data", "gone"], "no such file or folder"),
         (["train", "RECIPE", "--device", "cuda:9"], "--device cuda:9"),
-        (["train", "RECIPE", "--set", "train.batch=5"], "--set train.batch: a batch of 5 is larger than the data"),
+        (
+            ["train", "RECIPE", "--set", "train.batch_size=5"],
+            "--set train.batch_size: a batch of 5 is larger",
+        ),
     ],
 )
 def test_wrong_usage(aimanga_cli, recipe, tmp_path, arguments, message, monkeypatch):
@@ -125,8 +126,8 @@ def test_it_explains_what_a_recipe_means_and_costs(aimanga_cli, recipe, tmp_path
     assert done.returncode == 0
     text = " ".join(done.stdout.split())
     for part in (
-        "tiny", "train.lr = 0.0003 Learning rate of the generator.", "losses.gan = - The discriminator's opinion.",
-        "3 squares of 16 pixels in 3 iterations", "of memory on each device", "s an iteration", "measured here",
+        "tiny", "train.lr = 0.0003 Learning rate of the generator.", "losses.gan = - The adversarial loss.",
+        "3 crops of 16 x 16 pixels in 3 iterations", "of memory per device", "s per iteration", "measured here",
         'validation.metrics = ["psnr"]', "compute.compile = false",
     ):  # fmt: skip
         assert part in text

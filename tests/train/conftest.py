@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aimanga.images import Picture, write
-from aimanga.train.recipe import load_recipe
+from aimanga.train.reading import load_train_recipe
 
 
 def noise(seed, width=48, height=48):
@@ -13,7 +13,7 @@ def noise(seed, width=48, height=48):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Make a folder of pictures of noise, by their names."""
+    """Write a folder of pictures of noise."""
 
     def make(folder, names, width=48, height=48, suffix="png"):
         made = tmp_path / folder
@@ -34,9 +34,9 @@ def read_recipe(tmp_path):
         path = tmp_path / "recipe.toml"
         tables = "".join(f"[[data.sources]]\n{source}\n" for source in sources)
         path.write_text(
-            "[data]\ncrop = 32\nreaders = 0\ndegradation = 'bicubic'\n"
-            f"{tables}[losses]\npixel = {{}}\n[train]\niterations = 5\nbatch = 2\n[validation]\nheld_out = 0\n"
+            "[data]\ncrop = 32\nworkers = 0\ndegradation = 'bicubic'\n"
+            f"{tables}[losses]\npixel = {{}}\n[train]\niterations = 5\nbatch_size = 2\n[validation]\nheld_out = 0\n"
         )
-        return load_recipe(path, settings)
+        return load_train_recipe(path, settings)
 
     return read

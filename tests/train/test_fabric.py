@@ -1,9 +1,10 @@
 import pytest
 import torch
+from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 
 from aimanga.errors import UsageError
 from aimanga.train import fabric
-from aimanga.train.fabric import Autocast, choose_precision, make_fabric
+from aimanga.train.fabric import Autocast, make_fabric, training_device, training_precision
 from aimanga.train.recipe import TrainRecipe
 
 CPU, CUDA, MPS = (torch.device(kind) for kind in ("cpu", "cuda", "mps"))
@@ -22,14 +23,14 @@ def recipe(precision="auto"):
 )
 def test_auto_is_bf16_where_that_is_faster(monkeypatch, device, fast_bf16, expected):
     monkeypatch.setattr(fabric, "has_fast_bf16", lambda device: fast_bf16)
-    assert choose_precision(recipe(), device) == expected
+    assert training_precision(recipe(), device) == expected
 
 
 def test_what_is_asked_for_is_taken_where_it_can_be():
-    assert choose_precision(recipe("bf16"), CPU) == "bf16"
-    assert choose_precision(recipe("fp16"), CUDA) == "fp16"
+    assert training_precision(recipe("bf16"), CPU) == "bf16"
+    assert training_precision(recipe("fp16"), CUDA) == "fp16"
     with pytest.raises(UsageError, match=r"compute\.precision fp16: only CUDA devices"):
-        choose_precision(recipe("fp16"), CPU)
+        training_precision(recipe("fp16"), CPU)
 
 
 def test_one_process_runs_on_its_device():
@@ -53,3 +54,21 @@ def test_pictures_come_in_as_they_are():
     assert layer(torch.ones(1, 2)).dtype == torch.float32
     assert seen == [torch.float32, torch.bfloat16]
     assert isinstance(made.strategy.precision, Autocast)
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "expected"),
+    [
+        ("cuda", None, "cuda:0"),
+        ("cuda:1", None, "cuda:1"),
+        ("cuda", 2, "cuda:2"),
+        ("cpu", 1, "cpu"),
+        ("mps", None, "mps"),
+    ],
+)
+def test_a_cuda_device_has_its_index(monkeypatch, name, rank, expected):
+    monkeypatch.setattr(fabric, "choose_device", torch.device)
+    device = training_device(name, rank)
+    assert str(device) == expected
+    if device.type == "cuda":
+        SingleDeviceStrategy(device)

@@ -6,7 +6,7 @@ import aimanga
 from aimanga.degrade import draw, load_degradation
 from aimanga.images import Box
 from aimanga.tensors import from_array
-from aimanga.train.grids import Made, Row, fed_sheet, most_detailed, pixels_of, write_grid
+from aimanga.train.grids import Output, Row, most_detailed, pixels_of, write_grid, write_inputs
 from tests.train.conftest import noise
 
 
@@ -44,7 +44,7 @@ def test_a_row_shows_the_same_part_of_all_stages(tmp_path):
     high[128:384, 192:448] = noise(1, 256, 256)  # what is looked at
     low = noise(2, 120, 100)
     start, now = noise(3, 480, 400), noise(4, 480, 400)
-    row = Row("photo", low, Made(start, {"psnr": 20.0}), Made(now, {"psnr": 24.3}), high)
+    row = Row("photo", low, Output(start, {"psnr": 20.0}), Output(now, {"psnr": 24.3}), high)
     write_grid(tmp_path / "grid.png", [row, row])
     sheet = aimanga.read(tmp_path / "grid.png").pixels
     box = Box(192, 128, 256, 256)
@@ -59,18 +59,18 @@ def test_a_row_shows_the_same_part_of_all_stages(tmp_path):
 
 def test_of_a_real_picture_there_are_three_stages(tmp_path):
     low, start, now = noise(0, 20, 20), noise(1, 80, 80), noise(2, 80, 80)
-    write_grid(tmp_path / "grid.png", [Row("x", low, Made(start, {}), Made(now, {"niqe": 3.2}), None)])
+    write_grid(tmp_path / "grid.png", [Row("x", low, Output(start, {}), Output(now, {"niqe": 3.2}), None)])
     sheet = aimanga.read(tmp_path / "grid.png").pixels
     assert found(sheet, low.repeat(4, 0).repeat(4, 1)) is not None
     assert found(sheet, now)[1] > found(sheet, start)[1]
     assert sheet.shape[1] < 4 * 256
 
 
-def test_what_is_fed_is_shown_with_what_was_done(tmp_path):
+def test_inputs_have_their_degradation_below(tmp_path):
     low = torch.cat([from_array(noise(n, 16, 16)) for n in range(2)])
     sample = draw(load_degradation("realesrgan"), 64, 64, 0)
-    fed_sheet(tmp_path / "fed.png", low, [sample, None])
-    sheet = aimanga.read(tmp_path / "fed.png").pixels
+    write_inputs(tmp_path / "inputs.png", low, [sample, None])
+    sheet = aimanga.read(tmp_path / "inputs.png").pixels
     for number in range(2):
         assert found(sheet, noise(number, 16, 16).repeat(16, 0).repeat(16, 1)) is not None
     # A line of text for each step.

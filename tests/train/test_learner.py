@@ -1,9 +1,6 @@
 import copy
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
@@ -17,11 +14,10 @@ from aimanga.errors import DivergedError
 from aimanga.models import RRDBNet, UNetDiscriminator, UNetDiscriminatorSN, VGG19Features
 from aimanga.models.catalog import LoadedModel
 from aimanga.train.fabric import Autocast, make_fabric
-from aimanga.train.learner import DIFFERENCE, Learner
+from aimanga.train.learner import L1, Learner
 from aimanga.train.networks import Networks, estimate_norms
 from aimanga.train.recipe import TrainRecipe
 
-ROOT = Path(__file__).parents[2]
 RATES = {"generator": 1e-3, "discriminator": 1e-3}
 
 
@@ -29,7 +25,7 @@ def recipe(losses=None, *, compute=None, **train):
     return TrainRecipe(
         data={"sources": [{"path": "x"}], "crop": 32},
         losses=losses or {"pixel": {"weight": 1.0}, "gan": {"weight": 0.1}},
-        train={"iterations": 10, "batch": 4, **train},
+        train={"iterations": 10, "batch_size": 4, **train},
         compute={"precision": "fp32", **(compute or {})},
     )
 
@@ -68,7 +64,7 @@ def same(a, b):
 
 @pytest.mark.parametrize("kind", [UNetDiscriminator, UNetDiscriminatorSN])
 def test_the_gradients_are_those_of_separate_passes(kind):
-    """The usual way: the discriminator frozen for the generator's step, then fed with cut-off pictures."""
+    """The usual way: the discriminator frozen for the generator's step, then run again on detached outputs."""
     made = networks(kind, vgg=True)
     generator, discriminator, vgg = map(copy.deepcopy, (made.generator, made.discriminator, made.vgg))
     discriminator.eval()
@@ -112,15 +108,14 @@ def test_the_gradients_are_those_of_separate_passes(kind):
         math.sqrt(sum(float(x.detach().square().sum()) for x in expected[len(list(generator.parameters())) :])),
         rel=1e-4,
     )
-    assert figures[DIFFERENCE] == pytest.approx(float(F.l1_loss(pictures, high).detach()), rel=1e-5)
+    assert figures[L1] == pytest.approx(float(F.l1_loss(pictures, high).detach()), rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", [UNetDiscriminator, UNetDiscriminatorSN])
-@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize(("kind", "parts"), [(UNetDiscriminator, 2), (UNetDiscriminatorSN, 4)])
 def test_a_batch_in_parts_gives_the_same(kind, parts):
-    whole = learner(recipe(clip=0.1), networks(kind))
-    cut = learner(recipe(clip=0.1, accumulate=parts), networks(kind))
-    for seed in range(3):
+    whole = learner(recipe(grad_clip=0.1), networks(kind))
+    cut = learner(recipe(grad_clip=0.1, accumulate=parts), networks(kind))
+    for seed in range(2):
         figures = [trained.step(*batch(seed), RATES) for trained in (whole, cut)]
         for name, value in figures[0].items():
             assert figures[1][name] == pytest.approx(value, rel=2e-3), name
@@ -157,30 +152,30 @@ def test_all_losses_together_teach():
         "focal_frequency": {"weight": 0.1}, "colour": {"weight": 0.5},
     }  # fmt: skip
     made = learner(recipe(losses))
-    low, high = batch()
+    low, _ = batch(n=1)
     high = F.interpolate(low, scale_factor=4, mode="nearest")
-    figures = [made.step(low, high, RATES) for _ in range(30)]
+    figures = [made.step(low, high, RATES) for _ in range(15)]
     assert figures[0].keys() == {
-        "difference", "pixel", "gan", "ldl", "focal_frequency", "colour", "total", "discriminator_real",
+        "l1", "pixel", "gan", "ldl", "focal_frequency", "colour", "total", "discriminator_real",
         "discriminator_fake", "gradient generator", "gradient discriminator",
     }  # fmt: skip
-    assert figures[-1][DIFFERENCE] < 0.8 * figures[0][DIFFERENCE]
+    assert figures[-1][L1] < 0.8 * figures[0][L1]
 
 
 def test_the_average_follows_the_weights():
-    made = learner(recipe(average={"decay": 0.75}))
+    made = learner(recipe(ema={"decay": 0.75}))
     before = made.generator.conv_last.weight.detach().clone()
     made.step(*batch(), RATES)
     after = made.generator.conv_last.weight
     assert not torch.equal(before, after)
-    assert torch.allclose(made.average.conv_last.weight, torch.lerp(before, after, 0.25))
-    assert not any(p.requires_grad for p in made.average.parameters())
+    assert torch.allclose(made.ema.conv_last.weight, torch.lerp(before, after, 0.25))
+    assert not any(p.requires_grad for p in made.ema.parameters())
 
 
 def test_without_an_average_the_weights_themselves_come_out():
-    made = learner(recipe(average={"decay": 0}))
-    assert made.average is made.generator
-    assert not any(name.startswith("average.") for name in made.state()[0])
+    made = learner(recipe(ema={"decay": 0}))
+    assert made.ema is made.generator
+    assert not any(name.startswith("ema.") for name in made.state()[0])
 
 
 def test_what_is_not_finite_changes_nothing():
@@ -189,9 +184,9 @@ def test_what_is_not_finite_changes_nothing():
     before = bits(made)
     low, high = batch(1)
     high[0, 0, 0, 0] = math.nan
-    with pytest.raises(DivergedError, match="not finite: difference, pixel, total, discriminator_real"):
+    with pytest.raises(DivergedError, match="not finite: l1, pixel, total, discriminator_real"):
         made.step(low, high, RATES)
-    assert made.whole
+    assert made.consistent
     assert same(before, bits(made))
     made.step(*batch(2), RATES)  # and no gradient is left over
     other = learner(recipe())
@@ -203,7 +198,7 @@ def test_what_is_not_finite_changes_nothing():
 def test_long_gradients_are_cut():
     steps = []
     for clip in (None, 1e-6):
-        made = learner(recipe({"pixel": {}}, clip=clip, betas=(0.0, 0.0)))
+        made = learner(recipe({"pixel": {}}, grad_clip=clip, betas=(0.0, 0.0)))
         made.optimizers["generator"].param_groups[0]["eps"] = 1.0  # so that the step is as long as the gradient
         before = made.generator.conv_last.bias.detach().clone()
         made.step(*batch(), RATES)
@@ -243,24 +238,11 @@ def test_bfloat16_is_near_float32():
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch.compile's own
-def test_a_compiled_network_has_the_same_names():
-    made = learner(recipe(compute={"compile": True}))
-    assert made.state()[0].keys() == learner(recipe()).state()[0].keys()
-
-
-def test_two_processes_give_what_one_gives(tmp_path):
-    """Each sees half of the batch, in two parts; the gradients meet over gloo."""
-    single = learner(recipe())
-    for seed in range(3):
-        single.step(*batch(seed), RATES)
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d",
-            "--rdzv-endpoint=127.0.0.1:0", Path(__file__).with_name("works.py"), "step", tmp_path / "found.pt",
-        ],
-        capture_output=True, text=True, timeout=110, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = torch.load(tmp_path / "found.pt", weights_only=True)
-    for name, tensor in single.state()[0].items():
-        assert torch.allclose(found[name], tensor, rtol=1e-4, atol=1e-5), name
+def test_a_compiled_network_trains_as_the_plain_one(monkeypatch):
+    """Traced, but run by PyTorch itself: compiling its kernels takes half a minute."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    plain, compiled = (learner(recipe({"pixel": {}}, compute={"compile": flag})) for flag in (False, True))
+    for trained in (plain, compiled):
+        trained.step(*batch(n=2), RATES)
+    for name, tensor in plain.state()[0].items():
+        assert torch.allclose(compiled.state()[0][name], tensor, atol=1e-6), name

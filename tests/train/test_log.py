@@ -9,7 +9,7 @@ from aimanga.images import Picture, write
 from aimanga.train.log import Log, read_log
 from tests.train.conftest import noise
 
-TRAINED = {"losses": {"pixel": 0.5}, "difference": 0.5, "lr": {"generator": 1e-4}, "gradients": {"generator": 2.0},
+TRAINED = {"losses": {"pixel": 0.5}, "l1": 0.5, "lr": {"generator": 1e-4}, "gradients": {"generator": 2.0},
            "samples_per_second": 3.0, "seconds": 0.1}  # fmt: skip
 
 
@@ -77,21 +77,21 @@ def board(tmp_path):
 
 
 def test_tensorboard_has_the_curves_and_the_pictures(tmp_path, board):
-    (tmp_path / "fed").mkdir()
-    for name in ("fed/1.png", "held_out.png"):
+    (tmp_path / "inputs").mkdir()
+    for name in ("inputs/1.png", "held_out.png"):
         write(Picture(noise(0)), tmp_path / name)
     written(
-        tmp_path, ("start", 0, {}), ("fed", 1, {"picture": "fed/1.png"}), ("train", 2, TRAINED),
+        tmp_path, ("start", 0, {}), ("inputs", 1, {"picture": "inputs/1.png"}), ("train", 2, TRAINED),
         ("validation", 2, {"scores": {"held_out": {"psnr": 20.0, "l1": math.nan}, "real": {"niqe": 5.0}},
                            "grids": {"held_out": "held_out.png"}}),
         tensorboard=True,
     )  # fmt: skip
     found = board()
     assert set(found.Tags()["scalars"]) == {
-        "losses/pixel", "lr/generator", "gradients/generator", "training/difference", "training/samples_per_second",
+        "losses/pixel", "lr/generator", "gradients/generator", "training/l1", "training/samples_per_second",
         "held_out/psnr", "real/niqe",
     }  # fmt: skip
-    assert set(found.Tags()["images"]) == {"pictures/fed", "pictures/held_out"}
+    assert set(found.Tags()["images"]) == {"pictures/inputs", "pictures/held_out"}
     assert [(point.step, point.value) for point in found.Scalars("losses/pixel")] == [(2, 0.5)]
 
 

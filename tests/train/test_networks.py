@@ -6,7 +6,7 @@ from aimanga import weights
 from aimanga.errors import UsageError
 from aimanga.models import RRDBNet, UNetDiscriminator, UNetDiscriminatorSN, save_checkpoint
 from aimanga.train.networks import build, estimate_norms
-from aimanga.train.recipe import RecipeFile, load_recipe
+from aimanga.train.reading import RecipeFile, load_train_recipe
 
 HEAD = """
 [data]
@@ -22,7 +22,7 @@ GAN = PIXEL + "gan = {}\n"
 def read(tmp_path, text, settings=()) -> RecipeFile:
     path = tmp_path / "recipe.toml"
     path.write_text(HEAD + text)
-    return load_recipe(path, settings)
+    return load_train_recipe(path, settings)
 
 
 def small(tmp_path, **options):
@@ -120,8 +120,7 @@ def test_all_problems_are_named_at_once_with_their_lines(tmp_path):
     assert "gone.safetensors: there is no such weight file" in message
     assert "line 14, discriminator.start: " in message
     assert "the recipe wants a UNetDiscriminator of 64 features; this is a UNetDiscriminator of" in message
-    assert "line 10, losses.perceptual: " in message
-    assert "--set losses.perceptual.weight=0 goes without" in message
+    assert "line 10, losses.perceptual (--set losses.perceptual.weight=0 switches it off): " in message
 
 
 def test_weights_of_another_kind_are_refused(tmp_path):

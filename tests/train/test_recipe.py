@@ -4,7 +4,8 @@ import pytest
 
 from aimanga.config import load, write_toml
 from aimanga.errors import UsageError
-from aimanga.train.recipe import SHIPPED, TrainRecipe, load_recipe, recipe_path, without_folders
+from aimanga.train.reading import TRAIN_RECIPES, load_train_recipe, without_folders
+from aimanga.train.recipe import TrainRecipe
 
 GOOD = """description = "mine"
 [model]
@@ -30,18 +31,18 @@ def path(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", TRAIN_RECIPES)
 def test_what_is_shipped_can_be_read(name):
-    found = load_recipe(name)
-    assert found.path == recipe_path(name)
+    found = load_train_recipe(name)
+    assert found.path.name == f"train-{name}.toml"
     assert found.recipe.description
 
 
 def test_the_method_is_as_published():
-    recipe = load_recipe("aimanga").recipe
+    recipe = load_train_recipe("aimanga").recipe
     assert (recipe.model.start, recipe.model.preset) == ("realesrgan-x4plus", "aimanga")
-    assert (recipe.train.iterations, recipe.train.batch, recipe.train.lr) == (100_000, 16, 1e-4)
-    assert (recipe.train.betas, recipe.train.schedule, recipe.train.average.decay) == ((0.9, 0.99), "constant", 0.999)
+    assert (recipe.train.iterations, recipe.train.batch_size, recipe.train.lr) == (100_000, 16, 1e-4)
+    assert (recipe.train.betas, recipe.train.schedule, recipe.train.ema.decay) == ((0.9, 0.99), "constant", 0.999)
     assert recipe.losses.active == {"pixel", "perceptual", "gan"}
     assert (recipe.losses.pixel.weight, recipe.losses.perceptual.weight, recipe.losses.gan.weight) == (1, 1, 0.1)
     assert recipe.losses.pixel.sharpened and recipe.losses.perceptual.sharpened
@@ -52,7 +53,7 @@ def test_the_method_is_as_published():
 def test_paths_are_relative_to_the_recipe(path, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.chdir("/")
-    recipe = load_recipe(path).recipe
+    recipe = load_train_recipe(path).recipe
     assert recipe.model.start == str(tmp_path / "weights/mine.safetensors")
     assert [source.path for source in recipe.data.sources] == [str(tmp_path / "photos"), "/home/someone/more"]
     assert recipe.data.sources[1].lr == str(tmp_path / "small")
@@ -64,7 +65,9 @@ def test_paths_are_relative_to_the_recipe(path, monkeypatch, tmp_path):
 def test_paths_of_the_command_line_are_relative_to_the_current_folder(path, monkeypatch, tmp_path):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    recipe = load_recipe(path, ["validation.pictures=held", "data.degradation=bicubic"], ["one", Path("two")]).recipe
+    recipe = load_train_recipe(
+        path, ["validation.pictures=held", "data.degradation=bicubic"], ["one", Path("two")]
+    ).recipe
     assert [source.path for source in recipe.data.sources] == [str(tmp_path / "here/one"), str(tmp_path / "here/two")]
     assert recipe.validation.pictures == str(tmp_path / "here/held")
     assert recipe.data.degradation == "bicubic"
@@ -72,12 +75,12 @@ def test_paths_of_the_command_line_are_relative_to_the_current_folder(path, monk
 
 def test_settings_are_as_in_toml_or_bare(path):
     settings = [
-        "train.lr=2e-4", "losses.gan.kind=hinge", 'losses.pixel.kind="charbonnier"', "train.average.decay = 0.9",
-        "data.sources.1.weight=5", "train.steps=[3, 4]", "train.schedule=steps", "losses.colour.weight=0.5",
+        "train.lr=2e-4", "losses.gan.kind=hinge", 'losses.pixel.kind="charbonnier"', "train.ema.decay = 0.9",
+        "data.sources.1.weight=5", "train.milestones=[3, 4]", "train.schedule=multistep", "losses.colour.weight=0.5",
         "compute.compile=true",
     ]  # fmt: skip
-    recipe = load_recipe(path, settings).recipe
-    assert (recipe.train.lr, recipe.train.average.decay, recipe.train.steps) == (2e-4, 0.9, (3, 4))
+    recipe = load_train_recipe(path, settings).recipe
+    assert (recipe.train.lr, recipe.train.ema.decay, recipe.train.milestones) == (2e-4, 0.9, (3, 4))
     assert (recipe.losses.gan.kind, recipe.losses.pixel.kind) == ("hinge", "charbonnier")
     assert recipe.data.sources[1].weight == 5
     assert recipe.losses.colour.weight == 0.5
@@ -98,7 +101,7 @@ def test_settings_are_as_in_toml_or_bare(path):
 )
 def test_bad_settings_are_named(path, setting, message):
     with pytest.raises(UsageError) as caught:
-        load_recipe(path, [setting])
+        load_train_recipe(path, [setting])
     assert message in str(caught.value)
     assert setting.partition("=")[0] in str(caught.value)
 
@@ -111,10 +114,14 @@ def test_bad_settings_are_named(path, setting, message):
         ("iterations = 10", "", "line 11, train.iterations: Field required"),
         (
             "iterations = 10",
-            "iterations = 10\nbatch = 4\naccumulate = 3",
+            "iterations = 10\nbatch_size = 4\naccumulate = 3",
             "line 14, train.accumulate: 4 does not divide into 3 parts",
         ),
-        ("iterations = 10", 'iterations = 10\nschedule = "steps"', 'line 11, train: schedule = "steps" needs steps'),
+        (
+            "iterations = 10",
+            'iterations = 10\nschedule = "multistep"',
+            'line 11, train: schedule = "multistep" needs milestones',
+        ),
         (
             '"damage.toml"',
             '"damage.toml"\ncrop = 100',
@@ -123,8 +130,8 @@ def test_bad_settings_are_named(path, setting, message):
         ("[losses.pixel]\nweight = 1.0", "[losses.pixel]\nweight = 0", "line 7, losses: at least one loss besides gan"),
         (
             "[losses.gan]",
-            "[losses.ldl]\n[train.average]\ndecay = 0\n[losses.gan]",
-            "line 9, losses.ldl: it compares with the average",
+            "[losses.ldl]\n[train.ema]\ndecay = 0\n[losses.gan]",
+            "line 9, losses.ldl: it compares with the EMA",
         ),
         ('safetensors"', 'safetensors"\nblocks = 5', "line 2, model: blocks: the weights decide that"),
         ("[{ path", "[] #", "line 5, data.sources: Tuple should have at least 1 item"),
@@ -134,39 +141,39 @@ def test_bad_recipes_are_refused_with_the_line(path, old, new, message):
     assert old in GOOD
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(UsageError) as caught:
-        load_recipe(path)
+        load_train_recipe(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
 
 
 def test_what_is_missing_or_misspelt(tmp_path):
     with pytest.raises(UsageError, match="amanga: no such file, and the recipes that come with aimanga are aimanga"):
-        load_recipe("amanga")
+        load_train_recipe("amanga")
     with pytest.raises(UsageError, match=r"gone\.toml: No such file"):
-        load_recipe(tmp_path / "gone.toml")
+        load_train_recipe(tmp_path / "gone.toml")
     path = tmp_path / "mine.toml"
     path.write_text(GOOD.replace("weights/mine.safetensors", "realesrgan-4xplus"))
-    assert load_recipe(path).recipe.model.start == "realesrgan-4xplus"  # a name, as the error will have it
+    assert load_train_recipe(path).recipe.model.start == "realesrgan-4xplus"  # a name, as the error will have it
 
 
 def test_it_says_where_a_value_stands(path):
-    found = load_recipe(path, ["train.lr=1"])
+    found = load_train_recipe(path, ["train.lr=1"])
     assert found.where("losses", "gan", "weight") == f"{path}: line 10, losses.gan.weight"
     assert found.where("data", "sources", 1, "lr") == f"{path}: line 5, data.sources.1.lr"
     assert found.where("train", "lr") == f"{path}: --set train.lr"
     assert found.where("compute", "precision") == f"{path}: compute.precision"
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", TRAIN_RECIPES)
 def test_a_recipe_can_be_kept_elsewhere(tmp_path, name):
-    recipe = load_recipe(name).recipe
+    recipe = load_train_recipe(name).recipe
     write_toml(recipe, tmp_path / "recipe.toml")
     assert load(TrainRecipe, tmp_path / "recipe.toml") == recipe
-    assert load_recipe(tmp_path / "recipe.toml").recipe == recipe
+    assert load_train_recipe(tmp_path / "recipe.toml").recipe == recipe
 
 
 def test_what_is_given_away_names_no_folders(path):
-    recipe = without_folders(load_recipe(path).recipe)
+    recipe = without_folders(load_train_recipe(path).recipe)
     assert recipe.model.start == "mine.safetensors"
     assert [source.path for source in recipe.data.sources] == ["photos", "more"]
     assert (recipe.data.sources[1].lr, recipe.data.degradation, recipe.validation.real) == (
@@ -174,4 +181,4 @@ def test_what_is_given_away_names_no_folders(path):
         "damage.toml",
         "real",
     )
-    assert without_folders(load_recipe("aimanga").recipe).model.start == "realesrgan-x4plus"
+    assert without_folders(load_train_recipe("aimanga").recipe).model.start == "realesrgan-x4plus"

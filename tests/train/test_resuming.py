@@ -3,9 +3,9 @@ import torch
 
 from aimanga.config import write_toml
 from aimanga.errors import UsageError
+from aimanga.train.reading import RECIPE
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.resuming import check_folder
-from aimanga.train.run import RECIPE
 from aimanga.train.states import State, States
 
 
@@ -31,13 +31,13 @@ def test_an_empty_folder_is_fit_for_both(tmp_path):
 
 
 def test_a_training_is_not_begun_over_another(begun):
-    with pytest.raises(UsageError, match="a training is there, at iteration 5"):
+    with pytest.raises(UsageError, match="holds a training at iteration 5"):
         check_folder(*begun(recipe()), recipe(), resume=False)
 
 
 def test_what_changes_nothing_that_is_computed_may_change(begun):
     changed = recipe(iterations=99, hours=2.0, accumulate=4).replaced(
-        logging={"every": 3}, description="other words", data={"sources": [{"path": "moved"}], "readers": 7}
+        logging={"every": 3}, description="other words", data={"sources": [{"path": "moved"}], "workers": 7}
     )
     check_folder(*begun(recipe()), changed, resume=True)
 
@@ -49,7 +49,7 @@ def test_all_else_is_named(begun):
     message = str(caught.value)
     for part in (
         "losses.colour", "losses.pixel.weight (1.0 before, 2.0 now)", "train.lr (0.0001 before, 1.0 now)",
-        "train.seed (0 before, 3 now)", "another folder begins anew",
+        "train.seed (0 before, 3 now)", "choose another folder",
     ):  # fmt: skip
         assert part in message
 

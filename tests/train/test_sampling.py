@@ -2,7 +2,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimanga.train.sampling import Sampler
@@ -18,6 +18,7 @@ def names(sampler, start, end):
     return [sampler.item(number).file.name for number in range(start, end)]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 2**40), st.integers(0, 5))
 def test_of_one_source_every_picture_comes_once_an_epoch(count, seed, epoch):
     sampler = Sampler([picture_set("a", count)], seed)
@@ -25,6 +26,7 @@ def test_of_one_source_every_picture_comes_once_an_epoch(count, seed, epoch):
     assert sorted(names(sampler, epoch * count, (epoch + 1) * count)) == [f"a{n}" for n in range(count)]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 7), st.sampled_from([0.5, 1.0, 2.0, 5.0])), min_size=1, max_size=4),
     st.integers(0, 300),

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from aimanga.train.recipe import Train, TrainRecipe
-from aimanga.train.schedule import rates_at
+from aimanga.train.schedule import learning_rates
 
 
 def recipe(**train):
@@ -13,7 +13,7 @@ def recipe(**train):
 
 
 def rates(iterations, **train):
-    return [rates_at(iteration, recipe(**train))["generator"] for iteration in iterations]
+    return [learning_rates(iteration, recipe(**train))["generator"] for iteration in iterations]
 
 
 def test_without_a_schedule_it_stays():
@@ -25,15 +25,15 @@ def test_it_warms_up_from_nearly_nothing():
 
 
 def test_the_cosine_falls_from_the_rate_to_the_lowest():
-    assert rates((0, 50, 100), schedule="cosine", lowest=0.2) == pytest.approx([0.1, 0.06, 0.02])
+    assert rates((0, 50, 100), schedule="cosine", min_lr_ratio=0.2) == pytest.approx([0.1, 0.06, 0.02])
     quarter = 0.1 * (1 + math.cos(math.pi / 4)) / 2
-    assert rates((10 + 90 // 4,), schedule="cosine", lowest=0, warmup=10) == pytest.approx([quarter], rel=0.02)
+    assert rates((10 + 90 // 4,), schedule="cosine", min_lr_ratio=0, warmup=10) == pytest.approx([quarter], rel=0.02)
 
 
 def test_steps_halve_it():
-    assert rates((9, 10, 19, 20), schedule="steps", steps=(10, 20)) == pytest.approx([0.1, 0.05, 0.05, 0.025])
+    assert rates((9, 10, 19, 20), schedule="multistep", milestones=(10, 20)) == pytest.approx([0.1, 0.05, 0.05, 0.025])
 
 
 def test_the_discriminator_has_its_own_rate_where_it_is_given_one():
-    assert rates_at(0, recipe()) == {"generator": 0.1, "discriminator": 0.1}
-    assert rates_at(0, recipe(discriminator_lr=0.4), 0.5) == {"generator": 0.05, "discriminator": 0.2}
+    assert learning_rates(0, recipe()) == {"generator": 0.1, "discriminator": 0.1}
+    assert learning_rates(0, recipe(discriminator_lr=0.4), 0.5) == {"generator": 0.05, "discriminator": 0.2}

@@ -6,7 +6,7 @@ import pytest
 import aimanga
 from aimanga.errors import UsageError
 from aimanga.images import Box
-from aimanga.train.sources import find_pictures, find_sets
+from aimanga.train.sources import find_sets
 
 PHOTOS = Path(__file__).parents[1] / "photos"
 
@@ -85,7 +85,7 @@ def test_the_user_s_own_pairs_meet_by_their_names(photos, read_recipe):
 def test_pictures_without_a_partner_are_named(photos, read_recipe):
     photos("high", ["x", "y"])
     photos("low", ["y", "z"], 12, 12)
-    with pytest.raises(UsageError, match=r"x\.png has 0 partners in .*low; .*z\.png has no partner in .*high"):
+    with pytest.raises(UsageError, match=r"x\.png has no partner in .*low; .*z\.png has no partner in .*high"):
         find_sets(read_recipe('path = "high"\nlr = "low"'), 4)
 
 
@@ -113,13 +113,5 @@ def test_a_screening_that_kept_nothing_says_so(curated, read_recipe, tmp_path):
     (tmp_path / "none" / "manifest.jsonl").write_text(
         "".join(json.dumps(line | {"kept": False, "reasons": ["rank"], "why": ["x"]}) + "\n" for line in lines)
     )
-    with pytest.raises(UsageError, match="aimanga curate has kept nothing there"):
+    with pytest.raises(UsageError, match="aimanga curate kept nothing there"):
         find_sets(read_recipe('path = "none"'), 4)
-
-
-def test_pictures_of_a_folder_or_one(photos):
-    folder = photos("a", ["x", "y"])
-    assert [path.stem for path in find_pictures(str(folder), "here")] == ["x", "y"]
-    assert find_pictures(str(folder / "x.png"), "here") == (folder / "x.png",)
-    with pytest.raises(UsageError, match="here: no such file"):
-        find_pictures(str(folder / "z.png"), "here")

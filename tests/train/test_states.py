@@ -28,7 +28,7 @@ def test_the_last_ones_are_kept(tmp_path):
     for iteration in (5, 10, 9, 20, 123_456_789):
         states.save(state(iteration))
     assert states.iterations() == [123_456_789, 20]
-    states.forget_after(20)
+    states.remove_after(20)
     assert states.iterations() == [20]
 
 

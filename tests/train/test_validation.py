@@ -157,7 +157,7 @@ def test_all_that_cannot_be_read_is_named(photos, read_recipe, tmp_path):
     assert "--set validation.pictures: no such file or folder" in str(caught.value)
     assert "--set validation.real: " in str(caught.value)
     assert "q.png" in str(caught.value)
-    with pytest.raises(UsageError, match=r"line \d+, validation\.held_out: there is nothing to measure on"):
+    with pytest.raises(UsageError, match=r"line \d+, validation\.held_out: there is no validation set"):
         Validator.prepared(read_recipe('path = "a"', settings=SETTINGS), [], 4, load_degradation("bicubic"), CPU)
 
 

@@ -1,27 +1,13 @@
-"use strict";
-
 // Without a prototype: a method may be called `constructor`, and must not have what all objects inherit.
-const page = JSON.parse(document.getElementById("data").textContent, (_, value) =>
+const page = dataOf("data", (_, value) =>
   value instanceof Object && !Array.isArray(value) ? Object.setPrototypeOf(value, null) : value);
-for (const set of page.sets) {
-  for (const entry of set.cases) if (entry.shown) entry.shown.pictures = new Map(entry.shown.pictures);
-}
 const methods = page.methods.map(([method]) => method);
+for (const { shown: size } of page.sets.flatMap((set) => set.cases)) {
+  if (size) size.pictures = new Map(["LR", ...methods, "HR"].filter((name) => name in size.pictures).map((name) => [name, size.pictures[name]]));
+}
 const colourOf = (method) => `m${methods.indexOf(method) % 8}`;
 const arrowOf = (measure) => (measure.better === "lower" ? "↓" : "↑");
-const byId = (id) => document.getElementById(id);
-
-/** An element with attributes, and with children that are elements or text; text is never HTML. */
-function make(tag, attributes = {}, ...children) {
-  const svg = ["svg", "line", "circle", "text", "g"].includes(tag);
-  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name, value);
-    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children);
-  return element;
-}
+const titleOf = (measure) => `${measure.title} ${arrowOf(measure)}`;
 
 /** A number as the page shows it; JSON has no infinity, which comes as text. */
 function shown(value, digits) {
@@ -42,11 +28,6 @@ function bestOf(measure, values) {
   return new Set(known.filter(([, value]) => shown(value, measure.digits) === text).map(([name]) => name));
 }
 
-function options(select, entries, chosen) {
-  select.replaceChildren(...entries.map(([value, text]) => make("option", { value }, text)));
-  if (chosen !== undefined) select.value = chosen;
-}
-
 // Tables --------------------------------------------------------------------------------------------------------------
 
 /**
@@ -54,16 +35,14 @@ function options(select, entries, chosen) {
  * head puts the best first, the second the worst; what has no value comes last.
  */
 function sortableTable(label, columns, rows) {
-  const body = make("tbody");
   const heads = columns.map((column, index) => {
     const head = make("th", { scope: "col", "aria-sort": "none" });
-    head.append(make("button", { type: "button", title: column.tip || null, click: () => sort(index) }, column.title));
+    head.append(button(column.title, { title: column.tip || null }, () => sort(index)));
     return head;
   });
   const lines = rows.map((row) => {
-    const line = make("tr", {}, make("th", { scope: "row" }, ...row.head));
-    line.append(...row.cells.map((cell) => make("td", { title: cell.tip || null, class: cell.best ? "best" : null }, ...cell.content)));
-    return line;
+    const cells = row.cells.map((cell) => make("td", { title: cell.tip || null, class: cell.best && "best" }, cell.content));
+    return make("tr", {}, make("th", { scope: "row" }, row.head), cells);
   });
 
   function sort(index) {
@@ -79,12 +58,11 @@ function sortableTable(label, columns, rows) {
       if (missing) return missing;
       return sign * (index ? Number(x) - Number(y) || 0 : x.localeCompare(y)) || a - b;
     });
-    body.replaceChildren(...order.map((place) => lines[place]));
+    whole.querySelector("tbody").replaceChildren(...order.map((place) => lines[place]));
   }
 
-  body.append(...lines);
-  const attributes = { class: "table", tabindex: "0", role: "region", "aria-label": label };
-  return make("div", attributes, make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body));
+  const whole = table(label, heads, lines);
+  return whole;
 }
 
 const methodHead = (method) => [make("span", { class: `swatch ${colourOf(method)}` }), method];
@@ -92,7 +70,7 @@ const methodHead = (method) => [make("span", { class: `swatch ${colourOf(method)
 function meansTable(set) {
   const columns = [{ title: "Method" }];
   for (const measure of set.measures) {
-    columns.push({ title: `${measure.title} ${arrowOf(measure)}`, better: measure.better, tip: measure.about });
+    columns.push({ title: titleOf(measure), better: measure.better, tip: measure.about });
   }
   const rows = methods.map((method) => ({ name: method, head: methodHead(method), cells: set.measures.map((measure) => meanCell(set, method, measure)) }));
   return sortableTable(`${set.name}, means`, columns, rows);
@@ -100,7 +78,7 @@ function meansTable(set) {
 
 function meanCell(set, method, measure) {
   const mean = set.means[method]?.[measure.name];
-  if (!mean) return { content: ["–"] };
+  if (!mean || mean.value === null) return { content: ["–"] };
   const differs = mean.p !== null && mean.p < 0.05;
   const content = [shown(mean.value, measure.digits)];
   if (differs) content.push(make("span", { class: "star" }, "*"));
@@ -119,20 +97,10 @@ function legendOf(set) {
   if (means.some((mean) => mean.p !== null)) {
     parts.push(`* differs from ${page.baseline}: p < 0.05, Wilcoxon's signed-rank test, Holm's correction.`);
   }
-  return make("p", { class: "soft legend" }, parts.join(" "));
+  return make("p", { class: "soft small legend" }, parts.join(" "));
 }
 
 // Plots ---------------------------------------------------------------------------------------------------------------
-
-/** Round numbers between two values, about five. */
-function ticksOf(low, high) {
-  const power = 10 ** Math.floor(Math.log10(high - low));
-  const step = [0.1, 0.2, 0.5, 1, 2].map((part) => part * power).find((size) => (high - low) / size <= 6);
-  const ticks = [];
-  for (let n = Math.ceil(low / step); n * step <= high + step / 1e6; n += 1) ticks.push(n * step);
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  return ticks.map((tick) => [tick, tick.toFixed(digits)]);
-}
 
 // Dots of more pictures than these hide one another, and are fainter.
 const MANY = 60;
@@ -183,7 +151,7 @@ function plot(set, measure) {
     const beyond = { x: width - 4, y: yOf(method) + 4, "text-anchor": "end" };
     if (infinite.has(method)) svg.append(make("text", beyond, `∞: ${infinite.get(method)}`));
     const mean = set.means[method]?.[measure.name];
-    if (!mean || !Number.isFinite(Number(mean.value))) continue;
+    if (!mean || mean.value === null || !Number.isFinite(Number(mean.value))) continue;
     const [y, kind] = [yOf(method), colourOf(method)];
     if (Number.isFinite(mean.low) && Number.isFinite(mean.high)) {
       const ends = { x1: xOf(mean.low), x2: xOf(mean.high), y1: y, y2: y };
@@ -192,48 +160,25 @@ function plot(set, measure) {
     svg.append(make("circle", { class: `mean ${kind}`, cx: xOf(mean.value), cy: y, r: 5 }));
   }
   const readout = make("output", {}, " ");
-  readable(svg, readout, scores, set, measure);
-  return make("figure", { class: "plot" }, make("figcaption", {}, `${measure.title} ${arrowOf(measure)}`), svg, readout);
+  readScores(svg, readout, scores, set, measure);
+  return make("figure", { class: "plot" }, make("figcaption", {}, titleOf(measure)), svg, readout);
 }
 
-/** Let the pointer and the arrow keys read single pictures off a plot, and open them. */
-function readable(svg, readout, scores, set, measure) {
-  const ordered = [...scores].sort((a, b) => a.x - b.x);
+/** Show the chosen picture's name and score below a plot; open it on a click. */
+function readScores(svg, readout, scores, set, measure) {
   const ring = make("circle", { class: "ring", r: 5, hidden: true });
   svg.append(ring);
-  let chosen = -1;
-  const show = (index) => {
-    chosen = index;
-    const score = ordered[index];
-    ring.setAttribute("cx", score.x);
-    ring.setAttribute("cy", score.y);
-    ring.removeAttribute("hidden");
-    readout.textContent = `${score.entry.name}, ${score.method}: ${shown(score.value, measure.digits)}`;
-  };
-  const hide = () => {
-    ring.setAttribute("hidden", "");
-    readout.textContent = " ";
-    chosen = -1;
-  };
-  const open = () => {
-    if (chosen >= 0 && ordered[chosen].entry.shown) openCase(set, ordered[chosen].entry, ordered[chosen].method);
-  };
-  svg.addEventListener("pointermove", (event) => {
-    const box = svg.getBoundingClientRect();
-    const scale = svg.viewBox.baseVal.width / box.width;
-    const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
-    const distances = ordered.map((score) => Math.hypot(score.x - x, score.y - y));
-    show(distances.indexOf(Math.min(...distances)));
-  });
-  svg.addEventListener("pointerleave", hide);
-  svg.addEventListener("blur", hide);
-  svg.addEventListener("click", open);
-  svg.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (event.key === "Enter") open();
-    if (step === undefined) return;
-    event.preventDefault();
-    show(Math.max(0, Math.min(ordered.length - 1, chosen < 0 ? (step > 0 ? 0 : ordered.length - 1) : chosen + step)));
+  readable(svg, [...scores].sort((a, b) => a.x - b.x), {
+    show: ({ entry, method, value, x, y }) => {
+      for (const [name, at] of [["cx", x], ["cy", y]]) ring.setAttribute(name, at);
+      ring.removeAttribute("hidden");
+      readout.textContent = `${entry.name}, ${method}: ${shown(value, measure.digits)}`;
+    },
+    hide: () => {
+      ring.setAttribute("hidden", "");
+      readout.textContent = " ";
+    },
+    open: ({ entry, method }) => entry.shown && openCase(set, entry, method),
   });
 }
 
@@ -247,7 +192,7 @@ function categories(set) {
   if (!names.length || !measures.length) return [];
   const place = make("div");
   const select = make("select", { "aria-label": "Measure", change: () => show() });
-  options(select, measures.map((measure, index) => [index, `${measure.title} ${arrowOf(measure)}`]));
+  fillSelect(select, measures.map((measure, index) => [index, titleOf(measure)]));
 
   function show() {
     const measure = measures[select.value];
@@ -256,7 +201,7 @@ function categories(set) {
       const means = new Map(methods.map((method) => [method, meanOf(entries.map((entry) => entry.scores[method]?.[measure.name]))]));
       const best = bestOf(measure, means);
       const cells = methods.map((method) => ({ value: means.get(method), content: [shown(means.get(method), measure.digits)], best: best.has(method) }));
-      return { name, head: [`${name} `, make("span", { class: "soft" }, `${entries.length}`)], cells };
+      return { name, head: [`${name} `, make("span", { class: "soft small" }, `${entries.length}`)], cells };
     });
     const columns = [{ title: "Category" }, ...methods.map((method) => ({ title: method, better: measure.better }))];
     place.replaceChildren(sortableTable(`${set.name}, ${measure.title} by category`, columns, rows));
@@ -277,8 +222,8 @@ function extremes(set) {
   const place = make("div", { class: "extremes" });
   const method = make("select", { "aria-label": "Method", change: () => show() });
   const measure = make("select", { "aria-label": "Measure", change: () => show() });
-  options(method, methods.map((name) => [name, name]), methods[methods.length - 1]);
-  options(measure, measures.map((entry, index) => [index, `${entry.title} ${arrowOf(entry)}`]));
+  fillSelect(method, methods.map((name) => [name, name]), methods[methods.length - 1]);
+  fillSelect(measure, measures.map((entry, index) => [index, titleOf(entry)]));
 
   function show() {
     const by = measures[measure.value];
@@ -292,7 +237,7 @@ function extremes(set) {
     );
 
     function column(title, entries) {
-      return make("div", {}, make("h4", {}, title), make("ul", { class: "cards" }, ...entries.map((entry) => make("li", {}, card(entry)))));
+      return make("div", {}, make("h4", {}, title), make("ul", { class: "cards" }, entries.map((entry) => make("li", {}, card(entry)))));
     }
     function card(entry) {
       const name = method.value;
@@ -302,7 +247,7 @@ function extremes(set) {
       const open = () => openCase(set, entry, name);
       const text = make("span", {}, entry.name);
       const score = make("span", { class: "soft" }, `${by.title} ${shown(valueOf(entry), by.digits)}`);
-      return make("button", { type: "button", class: "card", disabled: !entry.shown, click: open }, picture, text, score);
+      return button([picture, text, score], { class: "card", disabled: !entry.shown }, open);
     }
   }
 
@@ -331,12 +276,12 @@ function setView(setName, caseName) {
   view.set = set;
   view.entry = set.cases.find((candidate) => candidate.name === caseName) || set.cases[0];
   byId("view-set").value = set.name;
-  options(byId("view-case"), set.cases.map((entry) => [entry.name, entry.name]), view.entry.name);
+  fillSelect(byId("view-case"), set.cases.map((entry) => [entry.name, entry.name]), view.entry.name);
   const names = [...view.entry.shown.pictures.keys()];
   const [left, right] = [byId("left").value, byId("right").value];
   const last = names.filter((name) => methods.includes(name)).pop();
-  options(byId("left"), names.map((name) => [name, name]), names.includes(left) ? left : names[0]);
-  options(byId("right"), names.map((name) => [name, name]), names.includes(right) ? right : last || names[names.length - 1]);
+  fillSelect(byId("left"), names.map((name) => [name, name]), names.includes(left) ? left : names[0]);
+  fillSelect(byId("right"), names.map((name) => [name, name]), names.includes(right) ? right : last || names[names.length - 1]);
 }
 
 function changeView(setName, caseName) {
@@ -385,21 +330,18 @@ function showPictures() {
 }
 
 function panel(name) {
-  const frame = make("div", { class: "frame", tabindex: "0", role: "group", "aria-label": `${view.entry.name}, ${name}` }, imageOf(name));
-  frame.style.aspectRatio = `${view.entry.shown.width} / ${view.entry.shown.height}`;
-  const head = methods.includes(name) ? methodHead(name) : [name === "LR" ? "LR, the input" : "HR, the ground truth"];
-  const whole = make("div", { class: "panel" }, make("h3", {}, ...head), frame);
-  const list = make("dl");
-  for (const measure of view.set.measures) {
-    const value = view.entry.scores[name]?.[measure.name];
-    if (value === undefined) continue;
-    const best = bestOf(measure, methods.map((method) => [method, view.entry.scores[method]?.[measure.name]]));
-    list.append(make("dt", {}, `${measure.title} ${arrowOf(measure)}`));
-    list.append(make("dd", { class: best.has(name) ? "best" : null }, shown(value, measure.digits)));
-  }
-  if (list.children.length) whole.append(list);
-  if (view.entry.problems[name]) whole.append(make("p", { class: "problem" }, view.entry.problems[name]));
-  return whole;
+  const { name: of, shown: size, scores, problems } = view.entry;
+  const style = { aspectRatio: `${size.width} / ${size.height}` };
+  const frame = make("div", { class: "frame", tabindex: "0", role: "group", "aria-label": `${of}, ${name}`, style }, imageOf(name));
+  const head = methods.includes(name) ? methodHead(name) : name === "LR" ? "LR, the input" : "HR, the ground truth";
+  const measured = view.set.measures.filter((measure) => scores[name]?.[measure.name] !== undefined);
+  const list = measured.map((measure) => {
+    const best = bestOf(measure, methods.map((method) => [method, scores[method]?.[measure.name]]));
+    const value = shown(scores[name][measure.name], measure.digits);
+    return [make("dt", {}, titleOf(measure)), make("dd", { class: best.has(name) && "best" }, value)];
+  });
+  const problem = problems[name] && make("p", { class: "problem" }, problems[name]);
+  return make("div", { class: "panel" }, make("h3", {}, head), frame, list.length > 0 && make("dl", {}, list), problem);
 }
 
 /** Put all pictures to the same place. */
@@ -515,7 +457,7 @@ function openHash() {
 function startViewer() {
   if (!seen.length) return;
   byId("viewer").hidden = false;
-  options(byId("view-set"), seen.map((set) => [set.name, set.name]));
+  fillSelect(byId("view-set"), seen.map((set) => [set.name, set.name]));
   byId("view-set").addEventListener("change", (event) => changeView(event.target.value));
   byId("view-case").addEventListener("change", (event) => changeView(view.set.name, event.target.value));
   for (const side of ["left", "right"]) byId(side).addEventListener("change", showPictures);
@@ -534,38 +476,24 @@ function startViewer() {
 
 // The page ------------------------------------------------------------------------------------------------------------
 
-function masthead() {
-  const about = make("dl", { class: "methods" });
-  for (const [method, words] of page.methods) {
-    about.append(make("dt", {}, ...methodHead(method)), make("dd", {}, words));
-  }
-  const head = byId("masthead");
-  head.append(make("p", { class: "eyebrow" }, "aimanga benchmark"), make("h1", {}, page.title));
-  for (const part of page.description.split(/\n\s*\n/)) if (part) head.append(make("p", { class: "description" }, part));
-  head.append(about);
-  if (page.notices.length) head.append(make("ul", { class: "notices" }, ...page.notices.map((notice) => make("li", {}, notice))));
-  const links = page.sets.map((set, index) => make("a", { href: `#set-${index}` }, set.name));
-  if (seen.length) links.push(make("a", { href: "#viewer" }, "Side by side"));
-  if (page.repeat.length) links.push(make("a", { href: "#repeat" }, "To repeat it"));
-  head.append(make("nav", { "aria-label": "On this page" }, ...links));
+function links() {
+  const found = page.sets.map((set, index) => make("a", { href: `#set-${index}` }, set.name));
+  if (seen.length) found.push(make("a", { href: "#viewer" }, "Side by side"));
+  if (page.repeat.length) found.push(make("a", { href: "#repeat" }, "To repeat it"));
+  return make("nav", { "aria-label": "On this page" }, found);
 }
 
-function sections() {
-  page.sets.forEach((set, index) => {
-    const plots = set.measures.map((measure) => plot(set, measure)).filter(Boolean);
-    byId("sets").append(make("section", { id: `set-${index}` },
-      make("h2", {}, set.name), make("p", { class: "soft" }, set.about), meansTable(set), legendOf(set),
-      make("div", { class: "plots" }, ...plots), ...categories(set), ...extremes(set)));
-  });
+function section(set, index) {
+  return make("section", { id: `set-${index}` },
+    make("h2", {}, set.name), make("p", { class: "soft small" }, set.about), meansTable(set), legendOf(set),
+    make("div", { class: "plots" }, set.measures.map((measure) => plot(set, measure))), categories(set), extremes(set));
 }
 
-function repeat() {
-  byId("repeat").hidden = !page.repeat.length;
-  byId("repeat").append(...page.repeat.map(([title, text]) => make("details", {}, make("summary", {}, title), make("pre", {}, text))));
-}
-
-document.title = `${page.title} – aimanga benchmark`;
-masthead();
-sections();
+byId("main").before(masthead("aimanga benchmark", page.title,
+  page.description.split(/\n\s*\n/).filter(Boolean).map((part) => make("p", { class: "description" }, part)),
+  make("dl", { class: "methods" }, page.methods.map(([method, words]) => [make("dt", {}, methodHead(method)), make("dd", {}, words)])),
+  notices(page.notices), links()));
+byId("sets").append(...page.sets.map(section));
 startViewer();
-repeat();
+byId("repeat").hidden = !page.repeat.length;
+byId("repeat").append(...page.repeat.map(([title, text]) => foldable(title, make("pre", {}, text))));

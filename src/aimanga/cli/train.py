@@ -1,28 +1,36 @@
-"""`aimanga train`: train a network on the user's own photos."""
+"""`aimanga train`."""
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aimanga.batch import Job, ProgressDisplay
 from aimanga.cli.console import say
-from aimanga.text import counted, duration
+from aimanga.cli.options import with_options
+from aimanga.text import counted, duration, file_size
+from aimanga.train.options import TrainOptions
+from aimanga.train.verbs import explain_training
+from aimanga.train.verbs import train as run_training
+from aimanga.train.watcher import TrainWatcher
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
 
-    from aimanga.batch import ProgressDisplay, Watcher
-    from aimanga.train import RecipeFile
+    from aimanga.train import Explanation
 
-# Where nobody watches a bar, a line is due after so many seconds.
+# Without a terminal a line is printed every so many seconds.
 _SECONDS_PER_LINE = 30
 
 
+@with_options
 def train(
+    options: TrainOptions,
     recipe: Annotated[
         str | None,
         typer.Argument(metavar="RECIPE", help="A TOML file, or one of aimanga, psnr, smoke.", show_default=False),
@@ -31,96 +39,56 @@ def train(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="The run's folder.", show_default="runs/RECIPE"),
     ] = None,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="PATH", help="Learn from this, instead of the recipe's; can be repeated."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set a value of the recipe: train.lr=2e-4; can be repeated."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last state in DIR.")] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say what the recipe means and costs here; train nothing.")
+        bool, typer.Option("--explain", help="Print the recipe's values and cost instead of training.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
-    """Train a network on your own photos, from Real-ESRGAN's weights or from none.
+    """Pretrained weights are Real-ESRGAN's, your own, or none.
 
-    Ctrl-C ends it after the iteration at work and loses nothing: --resume goes on. Several GPUs:
-    torchrun --nproc-per-node N -m aimanga train RECIPE.
+    Ctrl-C ends it after the current iteration and loses nothing; continue with --resume. Several GPUs: torchrun
+    --nproc-per-node N -m aimanga train RECIPE.
     """
     from rich.console import Console
 
-    from aimanga.errors import UsageError
-
-    if recipe is None and not (resume and output):
-        raise UsageError("a recipe is needed, or --resume with --output")
-    try:
-        from aimanga.train import load_recipe
-        from aimanga.train import train as run
-    except ModuleNotFoundError as error:
-        raise UsageError(f"training needs {error.name}: pip install 'aimanga[train]'") from error
-    # Of the processes that torchrun starts the first one speaks.
+    # Only the first process of torchrun prints.
     console = Console(quiet=os.environ.get("RANK", "0") != "0")
-    if recipe is None:
-        assert output is not None
-        recipe = str(output / "recipe.toml")
     if explain:
-        _explain(console, load_recipe(recipe, settings or [], data or []), device)
+        _print_explanation(console, explain_training(recipe, output, options))
         return
-    if output is None:
-        output = Path("runs") / Path(recipe).stem.removeprefix("train-")
     with _Display(console) as display:
-        result = run(
-            recipe,
-            output,
-            settings=settings or [],
-            data=data or [],
-            resume=resume,
-            device=device,
-            jobs=os.cpu_count() or 1,
-            watcher=display,
-        )
+        result = run_training(recipe, output, options, jobs=options.jobs or os.cpu_count() or 1, watcher=display)
     say(console, f"{result.reason} at iteration {result.iteration}")
     if result.reason in ("interrupted", "terminated", "out of time"):
-        say(console, f"everything is saved; aimanga train -o {output} --resume goes on")
+        say(console, f"everything is saved; resume with: aimanga train -o {result.folder} --resume")
     for name in (result.best.name, "latest.safetensors", "report.html"):
         say(console, f"written   {result.folder / name}")
     raise typer.Exit(result.exit_code)
 
 
-def _explain(console: "Console", file: "RecipeFile", device: str) -> None:
+def _print_explanation(console: "Console", found: "Explanation") -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from aimanga.train import consequences, values
-
-    say(console, f"{file.path}\n")
-    for value in values(file):
+    say(console, f"{found.path}\n")
+    for value in found.values:
         if value.key == "description":
             say(console, f"{str(value.value).strip()}\n")
             continue
         shown = "-" if value.value is None else _in_toml(value.value)
         console.print(Text(f"{value.key} = {shown}", style="" if value.default else "bold"), soft_wrap=True)
         console.print(Padding(Text(value.description, style="dim"), (0, 0, 0, 4)))
-    found = consequences(file, device)
-    recipe = file.recipe
-    networks = ", ".join(f"{name} {count:,} weights" for name, count in found.parameters.items())
-    say(console, f"\nOn {found.device}, {found.precision}:")
+    cost, recipe = found.cost, found.recipe
+    seconds = cost.seconds_per_iteration
+    total = duration(seconds * recipe.train.iterations)
+    networks = ", ".join(f"{name} {counted(count, 'weight')}" for name, count in cost.parameters.items())
+    say(console, f"\nOn {cost.device}, {cost.precision}:")
     say(console, f"  {networks}")
-    say(console, f"  {found.samples:,} squares of {recipe.data.crop} pixels in {recipe.train.iterations:,} iterations")
-    say(console, f"  about {_bytes(found.memory)} of memory on each device, {_bytes(found.disk)} on the disk")
-    seconds = found.seconds_per_iteration
-    say(
-        console,
-        f"  about {seconds:.2f} s an iteration, {_days(seconds * recipe.train.iterations)} in all, measured here",
-    )
-    if found.stand_in:
-        say(
-            console,
-            "  measured with random weights in place of VGG19's, which are missing: aimanga weights fetch vgg19",
-        )
+    crops = f"{counted(cost.samples, 'crop')} of {recipe.data.crop} x {recipe.data.crop} pixels"
+    say(console, f"  {crops} in {counted(recipe.train.iterations, 'iteration')}")
+    say(console, f"  about {file_size(cost.memory)} of memory per device, {file_size(cost.disk)} on disk")
+    say(console, f"  about {seconds:.2f} s per iteration, {total} in all, measured here")
+    if cost.random_vgg:
+        say(console, "  measured with random weights for VGG19, which is missing: aimanga weights fetch vgg19")
 
 
 def _in_toml(value: object) -> str:
@@ -133,95 +101,74 @@ def _in_toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _bytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count > 1e9 else f"{count / 1e6:.0f} MB"
-
-
-def _days(seconds: float) -> str:
-    return duration(seconds) if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
-
-
-class _Display:
-    """Shows a training: a bar with the time that remains, and a line for what is worth one."""
+class _Display(ProgressDisplay, TrainWatcher):
+    """Shows the progress of a training: a bar with the remaining time, and lines for events."""
 
     def __init__(self, console: "Console") -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        self._console = console
-        self._progress = Progress(
+        super().__init__(console, lines=())
+        self._training = Progress(
             TextColumn("{task.completed}/{task.total}"),
             BarColumn(),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
             TextColumn("remaining"),
-            # A minute's speed: iterations take unequal times.
+            # The speed of the last minute: iterations take unequal times.
             TimeRemainingColumn(elapsed_when_finished=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
             speed_estimate_period=60,
         )
-        self._task: Any = None
-        self._check: ProgressDisplay | None = None
+        self._task: TaskID | None = None
         self._last_line = time.monotonic()
-        self._usual: float | None = None
-
-    def __enter__(self) -> Self:
-        return self
+        self._l1: float | None = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end_check()
-        self._progress.stop()
+        super().__exit__(kind, error, trace)
+        self._training.stop()
 
-    def checking(self, files: int) -> "Watcher":
-        """Say it, and show how it goes on: ten thousand pictures take minutes."""
-        from aimanga.batch import ProgressDisplay
+    def on_batch(self, jobs: Sequence[Job]) -> None:
+        """Show the progress of the check: ten thousand pictures take minutes."""
+        say(self.console, f"checking {counted(len(jobs), 'picture')}")
+        super().on_batch(jobs)
 
-        say(self._console, f"checking {counted(files, 'picture')}")
-        self._check = ProgressDisplay(self._console, lines=())
-        self._check.__enter__()
-        return self._check
-
-    def iterated(self, iteration: int, iterations: int, figures: Mapping[str, float]) -> None:
+    def on_iteration(self, iteration: int, iterations: int, figures: Mapping[str, float]) -> None:
         """Move the bar."""
-        # Single batches differ by much: shown is what is usual lately.
-        last = figures["difference"]
-        self._usual = last if self._usual is None else 0.95 * self._usual + 0.05 * last
+        # Smoothed: single batches differ by much.
+        last = figures["l1"]
+        self._l1 = last if self._l1 is None else 0.95 * self._l1 + 0.05 * last
         if self._task is None:
-            self._progress.start()
-            self._task = self._progress.add_task("", total=iterations, completed=iteration - 1)
-        self._progress.update(self._task, completed=iteration, description=f"difference {self._usual:.4f}")
+            self._training.start()
+            self._task = self._training.add_task("", total=iterations, completed=iteration - 1)
+        self._training.update(self._task, completed=iteration, description=f"L1 {self._l1:.4f}")
 
-    def happened(self, event: Mapping[str, object]) -> None:
-        """Print a line, where the event is worth one."""
-        self._end_check()
+    def on_event(self, event: Mapping[str, object]) -> None:
+        """Print a line for an event, except for some kinds."""
+        self._progress.stop()
         shown = getattr(self, f"_say_{event['event']}", None)
         if shown is not None:
             shown(dict(event))
 
-    def _end_check(self) -> None:
-        if self._check is not None:
-            self._check.__exit__(None, None, None)
-            self._check = None
-
     def _say_start(self, event: dict[str, Any]) -> None:
         networks = ", ".join(f"{name} {count:,}" for name, count in event["parameters"].items())
         on = event["device"] if event["processes"] == 1 else f"{event['processes']} x {event['device']}"
-        say(self._console, f"{event['start']} on {on}, {event['precision']}; weights: {networks}")
-        skipped = f" ({counted(event['problems'], 'picture')} left out)" if event["problems"] else ""
-        watched = f"{event['held_out']} held out, {event['real']} real ones to look at"
-        say(self._console, f"{counted(event['pictures'], 'picture')} to learn from{skipped}, {watched}")
+        say(self.console, f"{event['start']} on {on}, {event['precision']}; weights: {networks}")
+        skipped = f" ({counted(event['problems'], 'picture')} skipped)" if event["problems"] else ""
+        validated = f"validation on {event['held_out']} held-out and {event['real']} real ones"
+        say(self.console, f"training on {counted(event['pictures'], 'picture')}{skipped}, {validated}")
         if event["resumed"]:
-            say(self._console, f"goes on from iteration {event['iteration']}")
+            say(self.console, f"resumes at iteration {event['iteration']}")
 
     def _say_train(self, event: dict[str, Any]) -> None:
-        if self._console.is_terminal or time.monotonic() - self._last_line < _SECONDS_PER_LINE:
+        if self.console.is_terminal or time.monotonic() - self._last_line < _SECONDS_PER_LINE:
             return
         self._last_line = time.monotonic()
         losses = ", ".join(f"{name} {value:.4f}" for name, value in event["losses"].items() if value is not None)
-        say(self._console, f"{event['iteration']:>7}  {losses}, {event['samples_per_second']:.1f} squares/s")
+        say(self.console, f"{event['iteration']:>7}  {losses}, {event['samples_per_second']:.1f} crops/s")
 
     def _say_validation(self, event: dict[str, Any]) -> None:
         for name, scores in event["scores"].items():
@@ -229,18 +176,18 @@ class _Display:
                 f"{metric} {'-' if score is None else f'{score:.4f}'}{_mark(f'{name} {metric}', event)}"
                 for metric, score in scores.items()
             )
-            say(self._console, f"{event['iteration']:>7}  {name.replace('_', ' ')}: {found}")
+            say(self.console, f"{event['iteration']:>7}  {name.replace('_', ' ')}: {found}")
 
     def _say_warning(self, event: dict[str, Any]) -> None:
         self._emphasize(f"{event['iteration']:>7}  warning: {event['message']}")
 
     def _say_rollback(self, event: dict[str, Any]) -> None:
         if self._task is not None:
-            self._progress.update(self._task, completed=event["to"])
+            self._training.update(self._task, completed=event["to"])
         self._emphasize(f"{event['iteration']:>7}  {event['message']}")
 
     def _emphasize(self, line: str) -> None:
-        self._console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True, emoji=False)
+        self.console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
 def _mark(series: str, event: Mapping[str, Any]) -> str:

@@ -1,14 +1,8 @@
-"use strict";
+const { title, options, reasons: reasonTitles, scores } = dataOf("report");
+const pictures = dataOf("pictures");
 
-const { title, options, reasons: reasonTitles, scores } = JSON.parse(document.getElementById("report").textContent);
-const pictures = JSON.parse(document.getElementById("pictures").textContent);
+// ---- words
 
-// ---- words and numbers
-
-const counted = (count) => count.toLocaleString("en");
-const plural = (count, noun) => `${counted(count)} ${noun}${count === 1 ? "" : "s"}`;
-const rounded = (number) => String(Number(number.toPrecision(4)));
-const shown = (number) => (Math.abs(number) >= 1000 ? counted(Math.round(number)) : rounded(number));
 const sized = ({ width, height }) => (width && height ? `${width} × ${height}` : "size unknown");
 // A name breaks where its parts end, if it can.
 const broken = (name) => name.split(/(?<=[/\\_\- ])/).flatMap((part) => [part, make("wbr")]);
@@ -21,29 +15,6 @@ function reasonTitle(reason) {
   const isOneSided = score && (score.low === null) !== (score.high === null);
   if (isOneSided) return `${score.low === null ? "High" : "Low"} ${name}`;
   return name.charAt(0).toUpperCase() + name.slice(1);
-}
-
-// ---- elements; text and names only ever get in as text
-
-function make(tag, attributes = {}, ...content) {
-  return fill(document.createElement(tag), attributes, content);
-}
-
-function draw(tag, attributes = {}, ...content) {
-  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, content);
-}
-
-function fill(element, attributes, content) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined) element.setAttribute(name, value);
-  }
-  element.append(...content.filter((part) => part !== null));
-  return element;
-}
-
-function button(text, attributes, press) {
-  return make("button", { type: "button", onclick: press, ...attributes }, ...[text].flat());
 }
 
 const numberOf = (count) => make("span", { class: "number" }, counted(count));
@@ -92,9 +63,9 @@ function scaleOf(column) {
   const above = known.at(-1) > edge(count);
   const range = (from, to) => {
     if (from === 0 && to === count - 1) return "any";
-    if (from === 0 && below) return `below ${shown(edge(to + 1))}`;
-    if (to === count - 1 && above) return `${shown(edge(from))} and above`;
-    return `${shown(edge(from))} to ${shown(edge(to + 1))}`;
+    if (from === 0 && below) return `below ${rounded(edge(to + 1))}`;
+    if (to === count - 1 && above) return `${rounded(edge(from))} and above`;
+    return `${rounded(edge(from))} to ${rounded(edge(to + 1))}`;
   };
   const position = (value) => (value - start) / step;
   return { count, edge, barOf, kept, rejected, range, position, limits, median: at(0.5), below, above };
@@ -178,14 +149,14 @@ const verdict = (picture) => (picture.kept ? "kept" : "rejected");
 
 function mark(picture) {
   const status = verdict(picture);
-  const path = draw("path", { d: MARKS[status] });
-  return draw("svg", { class: `mark ${status}`, viewBox: "0 0 18 18", "aria-hidden": "true" }, path);
+  const path = make("path", { d: MARKS[status] });
+  return make("svg", { class: `mark ${status}`, viewBox: "0 0 18 18", "aria-hidden": "true" }, path);
 }
 
 // Thumbnails lie in the page as text: a picture is made only of what is shown.
 function frame(i, numbered = false) {
   const picture = pictures[i];
-  const source = document.getElementById(`thumbnail-${i}`);
+  const source = byId(`thumbnail-${i}`);
   const content = source
     ? make("img", { src: source.textContent, alt: picture.name, decoding: "async", draggable: "false" })
     : make("span", { class: "nothing" }, picture.width ? "no thumbnail" : "cannot be read");
@@ -195,14 +166,13 @@ function frame(i, numbered = false) {
 
 function boxes(picture, numbered) {
   const size = 0.035 * Math.max(picture.width, picture.height);
-  const drawn = picture.crops.flatMap(([x, y, width, height], n) => {
+  const drawn = picture.crops.map(([x, y, width, height], n) => {
     const at = { x, y, width, height };
     const place = { x: x + size * 0.4, y: y + size * 1.15, "font-size": size, "stroke-width": size * 0.18 };
-    const label = numbered ? [draw("text", place, String(n + 1))] : [];
-    return [draw("rect", { class: "under", ...at }), draw("rect", at), ...label];
+    return [make("rect", { class: "under", ...at }), make("rect", at), numbered && make("text", place, String(n + 1))];
   });
   const viewBox = `0 0 ${picture.width} ${picture.height}`;
-  return draw("svg", { class: "boxes", viewBox, "aria-hidden": "true" }, ...drawn);
+  return make("svg", { class: "boxes", viewBox, "aria-hidden": "true" }, drawn);
 }
 
 function ratio({ width, height }) {
@@ -214,29 +184,25 @@ function spoken(picture) {
 }
 
 // Opens the picture; `list` is what the arrows go through from there.
-function opener(i, list) {
+function opener(i, list, description = null) {
   const picture = pictures[i];
   const framed = frame(i);
   framed.append(mark(picture));
   const attributes = { class: `card ${verdict(picture)}`, "data-picture": i, "aria-label": spoken(picture) };
-  const element = button(framed, attributes, () => openDetail(i, list, element));
+  const element = button([framed, description], attributes, () => openDetail(i, list, element));
   return element;
 }
 
-function card(i, list) {
-  const element = opener(i, list);
-  element.append(...described(pictures[i]));
-  return element;
-}
+const card = (i, list) => opener(i, list, described(pictures[i]));
 
 function described(picture) {
   const value = scores[wanted.sort] && picture.scores[wanted.sort];
   const known = value !== undefined && value !== null;
-  const extra = known ? ` · ${scores[wanted.sort].title.toLowerCase()} ${shown(value)}` : "";
+  const extra = known ? ` · ${scores[wanted.sort].title.toLowerCase()} ${rounded(value)}` : "";
   return [
-    make("span", { class: "name", title: picture.name }, ...broken(picture.name)),
+    make("span", { class: "name", title: picture.name }, broken(picture.name)),
     make("span", { class: "facts number" }, sized(picture) + extra),
-    ...(picture.words.length ? [make("span", { class: "why clamped" }, picture.words.join("; "))] : []),
+    picture.words.length > 0 && make("span", { class: "why clamped" }, picture.words.join("; ")),
   ];
 }
 
@@ -247,13 +213,10 @@ function shelf({ heading, tone, list, size, empty, layout, item }) {
   let page = 0;
   const content = make("ul", { class: layout });
   const pagers = [makePager(turn), makePager(turn)];
-  const element = make(
-    "section",
-    { class: "shelf", "aria-label": heading },
+  const element = make("section", { class: "shelf", "aria-label": heading },
     make("header", {}, make("h2", { class: tone }, heading, numberOf(list.length)), pagers[0].element),
     list.length ? content : make("p", { class: "empty" }, empty),
-    pagers[1].element,
-  );
+    pagers[1].element);
   function turn(by) {
     page = Math.max(0, Math.min(pages - 1, page + by));
     show();
@@ -289,15 +252,9 @@ function makePager(turn, [previous, next] = ["Previous page", "Next page"]) {
 }
 
 function cardShelf(status, list, size) {
-  return shelf({
-    heading: status === "kept" ? "Kept" : "Rejected",
-    tone: status,
-    list,
-    size,
-    empty: isFiltered() ? "None of these pictures match." : `No picture is ${status}.`,
-    layout: "cards",
-    item: (i) => make("li", {}, card(i, list)),
-  });
+  const heading = status === "kept" ? "Kept" : "Rejected";
+  const empty = isFiltered() ? "None of these pictures match." : `No picture is ${status}.`;
+  return shelf({ heading, tone: status, list, size, empty, layout: "cards", item: (i) => make("li", {}, card(i, list)) });
 }
 
 function sheetShelf(list) {
@@ -306,9 +263,7 @@ function sheetShelf(list) {
     const width = ratio(pictures[i]);
     element.title = spoken(pictures[i]);
     element.querySelector(".frame").style.aspectRatio = width;
-    const entry = make("li", {}, element);
-    entry.style.flex = `${width} 1 ${width * 6.75}rem`;
-    return entry;
+    return make("li", { style: { flex: `${width} 1 ${width * 6.75}rem` } }, element);
   };
   return shelf({ heading: "Contact sheet", list, size: 180, layout: "sheet", item, empty: "No picture matches." });
 }
@@ -325,25 +280,19 @@ function groupShelf({ key, title, noun, members }, found) {
   const item = (number) => {
     const list = members.get(number);
     const kept = list.filter((i) => pictures[i].kept).length;
-    const tone = (i) => (matches.has(i) ? {} : { class: "other" });
-    const cards = list.slice(0, MEMBERS).map((i) => make("li", tone(i), card(i, list)));
+    const cards = list.slice(0, MEMBERS).map((i) => make("li", { class: !matches.has(i) && "other" }, card(i, list)));
     const all = button(`Show all ${counted(list.length)}`, { class: "link" }, () => showOnly({ key, number, noun }));
     const more = make("p", { class: "more" }, `${counted(list.length - MEMBERS)} more are not shown here. `, all);
     const count = `· ${plural(list.length, "picture")}, ${kept} kept`;
-    return make(
-      "li",
-      list.length > 3 ? { class: "broad" } : {},
-      make("h3", {}, `${noun} ${number} `, make("span", { class: "soft" }, count)),
-      make("ul", { class: "cards" }, ...cards),
-      list.length > MEMBERS ? more : null,
-    );
+    const heading = make("h3", {}, `${noun} ${number} `, make("span", { class: "soft" }, count));
+    return make("li", { class: list.length > 3 && "broad" }, heading, make("ul", { class: "cards" }, cards), list.length > MEMBERS && more);
   };
   return shelf({ heading: title, list: numbers, size: 16, layout: "groups", item, empty: "None of them match." });
 }
 
 function showPictures(found) {
   const grouping = GROUPINGS.find(({ view }) => view === wanted.view);
-  const place = document.getElementById("pictures-found");
+  const place = byId("pictures-found");
   place.className = "shelves";
   if (grouping) return place.replaceChildren(groupShelf(grouping, found));
   if (wanted.view === "sheet") return place.replaceChildren(sheetShelf(found));
@@ -358,7 +307,7 @@ function showPictures(found) {
 
 // ---- one picture in detail
 
-const dialog = document.getElementById("detail");
+const dialog = byId("detail");
 
 function openDetail(i, list, from) {
   showDetail(i, list);
@@ -391,20 +340,11 @@ function showDetail(i, list) {
   pager.element.append(close);
   const framed = frame(i, true);
   const width = picture.width && picture.height ? picture.width / picture.height : 4 / 3;
-  framed.style.aspectRatio = width;
-  framed.style.maxWidth = `calc(62vh * ${width})`;
-  const heading = make("h2", { id: "detail-name" }, ...broken(picture.name));
-  dialog.replaceChildren(make(
-    "article",
-    { class: "detail" },
-    make("header", {}, heading, pager.element),
-    make(
-      "div",
-      { class: "body" },
-      make("div", {}, framed, cropsOf(picture), ...GROUPINGS.map((grouping) => membersOf(i, grouping))),
-      make("div", {}, verdictOf(picture), measuresOf(picture)),
-    ),
-  ));
+  Object.assign(framed.style, { aspectRatio: width, maxWidth: `calc(62vh * ${width})` });
+  const heading = make("h2", { id: "detail-name" }, broken(picture.name));
+  const left = make("div", {}, framed, cropsOf(picture), GROUPINGS.map((grouping) => membersOf(i, grouping)));
+  const body = make("div", { class: "body" }, left, make("div", {}, verdictOf(picture), measuresOf(picture)));
+  dialog.replaceChildren(make("article", { class: "detail" }, make("header", {}, heading, pager.element), body));
   // The buttons are new ones: who stepped on goes on stepping.
   const steps = [...dialog.querySelectorAll("header button")];
   const again = steps.find((step) => focused && step.getAttribute("aria-label") === focused);
@@ -414,7 +354,7 @@ function showDetail(i, list) {
 function cropsOf({ crops }) {
   if (!crops.length) return null;
   const lines = crops.map(([x, y, width, height], n) => `${n + 1}. ${width} × ${height} at ${x}, ${y}`);
-  const list = make("ol", { class: "crops" }, ...lines.map((line) => make("li", {}, line)));
+  const list = make("ol", { class: "crops" }, lines.map((line) => make("li", {}, line)));
   return make("section", {}, make("h3", {}, plural(crops.length, "crop")), list);
 }
 
@@ -423,8 +363,8 @@ function verdictOf(picture) {
   const megapixels = (picture.width * picture.height) / 1e6;
   const area = megapixels ? ` · ${megapixels.toFixed(1)} megapixels` : "";
   const size = make("p", { class: "soft number" }, sized(picture) + area);
-  const sentences = make("ul", { class: "sentences" }, ...picture.words.map((words) => make("li", {}, words)));
-  return make("section", {}, line, size, picture.words.length ? sentences : null);
+  const sentences = make("ul", { class: "sentences" }, picture.words.map((words) => make("li", {}, words)));
+  return make("section", {}, line, size, picture.words.length > 0 && sentences);
 }
 
 function measuresOf(picture) {
@@ -434,34 +374,31 @@ function measuresOf(picture) {
   const rows = scores.map((score, column) => {
     const value = picture.scores[column];
     const failed = value !== null && (value < (score.low ?? value) || value > (score.high ?? value));
-    const number = make("b", {}, value === null ? "unknown" : shown(value));
-    return make(
-      "div",
-      { class: failed ? "measure failed" : "measure" },
+    const number = make("b", {}, value === null ? "unknown" : rounded(value));
+    return make("div", { class: failed ? "measure failed" : "measure" },
       make("dt", {}, score.title),
       make("dd", { class: "number" }, number, " ", make("span", { class: "soft small bound" }, limitWords(score))),
-      value === null ? null : track(score, column, value),
-      make("dd", { class: "meaning" }, score.meaning),
-    );
+      value !== null && track(score, column, value),
+      make("dd", { class: "meaning" }, score.meaning));
   });
-  return make("section", { "aria-label": "Scores" }, make("dl", { class: "measures" }, ...rows));
+  return make("section", { "aria-label": "Scores" }, make("dl", { class: "measures" }, rows));
 }
 
 function limitWords({ low, high }) {
   if (low === null && high === null) return "";
-  if (high === null) return `at least ${shown(low)}`;
-  return low === null ? `at most ${shown(high)}` : `${shown(low)} to ${shown(high)}`;
+  if (high === null) return `at least ${rounded(low)}`;
+  return low === null ? `at most ${rounded(high)}` : `${rounded(low)} to ${rounded(high)}`;
 }
 
 function track({ low, high }, column, value) {
   const { position, count } = scales[column];
   const percent = (number) => Math.max(0, Math.min(100, (100 * position(number)) / count));
-  const [passing, point] = [make("span", { class: "passing" }), make("span", { class: "point" })];
   const from = low === null ? 0 : percent(low);
-  passing.style.left = `${from}%`;
-  passing.style.width = `${(high === null ? 100 : percent(high)) - from}%`;
-  point.style.left = `${percent(value)}%`;
-  return make("dd", { class: "track", "aria-hidden": "true" }, make("span", { class: "whole" }), passing, point);
+  const width = `${(high === null ? 100 : percent(high)) - from}%`;
+  return make("dd", { class: "track", "aria-hidden": "true" },
+    make("span", { class: "whole" }),
+    make("span", { class: "passing", style: { left: `${from}%`, width } }),
+    make("span", { class: "point", style: { left: `${percent(value)}%` } }));
 }
 
 function membersOf(i, { key, noun, members }) {
@@ -475,13 +412,10 @@ function membersOf(i, { key, noun, members }) {
   });
   const cards = others.slice(0, MEMBERS).map((other) => make("li", {}, card(other, list)));
   const more = others.length > MEMBERS ? `${counted(others.length - MEMBERS)} more are not shown here. ` : "";
-  return make(
-    "section",
-    { class: "members" },
+  return make("section", { class: "members" },
     make("h3", {}, `${noun} ${number}: ${plural(others.length, "other picture")}`),
-    make("ul", { class: "strip" }, ...cards),
-    make("p", { class: "small soft" }, more, only),
-  );
+    make("ul", { class: "strip" }, cards),
+    make("p", { class: "small soft" }, more, only));
 }
 
 // A click beside the dialog closes it; a selection of text that ends there does not.
@@ -500,33 +434,25 @@ function showSummary() {
   // Neither 0 nor 100 where there are some of both.
   const edge = keptCount && rejectedCount ? 1 : 0;
   const percent = Math.max(edge, Math.min(100 - edge, Math.round((100 * keptCount) / Math.max(1, pictures.length))));
-  const share = make("div", { class: "share", role: "img", "aria-label": `${percent} % are kept` });
-  for (const [status, count] of [["kept", keptCount], ["rejected", rejectedCount]]) {
-    if (!count) continue;
-    const part = make("span", { class: status });
-    part.style.flex = `${count} 1 0`;
-    share.append(part);
-  }
+  const parts = [["kept", keptCount], ["rejected", rejectedCount]].filter(([, count]) => count)
+    .map(([status, count]) => make("span", { class: status, style: { flex: `${count} 1 0` } }));
   const crops = pictures.reduce((sum, picture) => sum + picture.crops.length, 0);
   const copies = pictures.filter(({ reasons }) => reasons.includes("duplicate")).length;
   const numbers = [
     ["Pictures", pictures.length, ""],
     [`Kept, ${percent} %`, keptCount, "kept"],
     ["Rejected", rejectedCount, "rejected"],
-    ...(copies ? [["Duplicates rejected", copies, ""]] : []),
+    copies && ["Duplicates rejected", copies, ""],
     ...GROUPINGS.map(({ members, total }) => [total, members.size, ""]),
-    ...(crops ? [["Crops", crops, ""]] : []),
-    ...(readable < pictures.length ? [["Unreadable", pictures.length - readable, ""]] : []),
-  ];
-  const tiles = numbers.map(([name, count, status]) => {
-    return make("div", { class: status }, make("dt", {}, name), make("dd", {}, counted(count)));
-  });
+    crops && ["Crops", crops, ""],
+    readable < pictures.length && ["Unreadable", pictures.length - readable, ""],
+  ].filter(Boolean);
+  const tiles = numbers.map(([name, count, status]) => make("div", { class: status }, make("dt", {}, name), make("dd", {}, counted(count))));
   const note = `${counted(thumbnails)} of ${plural(readable, "picture")} have a thumbnail on this page.`;
-  document.getElementById("summary").append(
-    share,
-    make("dl", { class: "numbers number" }, ...tiles),
-    ...(thumbnails < readable ? [make("p", { class: "note" }, note)] : []),
-  );
+  byId("summary").replaceWith(make("div", {},
+    make("div", { class: "share", role: "img", "aria-label": `${percent} % are kept` }, parts),
+    make("dl", { class: "numbers number" }, tiles),
+    thumbnails < readable && make("p", { class: "note" }, note)));
 }
 
 // ---- panels: reasons, histograms, options
@@ -543,21 +469,17 @@ const reasons = [...reasonCounts.keys()].sort((a, b) => reasonCounts.get(b) - re
 function reasonPanel() {
   const items = reasons.map((reason) => {
     const count = reasonCounts.get(reason);
-    const bar = make("span", { class: "bar" });
-    bar.style.width = `calc(${count / reasonCounts.get(reasons[0])} * (100% - 1rem))`;
+    const bar = make("span", { class: "bar", style: { width: `calc(${count / reasonCounts.get(reasons[0])} * (100% - 1rem))` } });
     const press = () => change({ reason: wanted.reason === reason ? "" : reason });
     const content = [reasonTitle(reason), make("span", { class: "number soft" }, counted(count)), bar];
     return make("li", {}, button(content, { class: "reason", "data-reason": reason }, press));
   });
   const several = pictures.some((picture) => picture.reasons.length > 1);
   const note = several ? "A picture may have several reasons." : reasons.length ? null : "No picture is rejected.";
-  return make(
-    "section",
-    { class: "panel" },
+  return make("section", { class: "panel" },
     make("h2", {}, "Why pictures are rejected"),
-    make("ul", { class: "reasons" }, ...items),
-    note && make("p", { class: "small soft" }, note),
-  );
+    make("ul", { class: "reasons" }, items),
+    note && make("p", { class: "small soft" }, note));
 }
 
 const histograms = [];
@@ -579,7 +501,7 @@ function histogramPanel(column) {
   };
   const rest = () => {
     const range = wanted.ranges.get(column);
-    const whole = `Median ${shown(scale.median)}, highest bar ${plural(most, "picture")}`;
+    const whole = `Median ${rounded(scale.median)}, highest bar ${plural(most, "picture")}`;
     readout.textContent = range ? `Only ${scale.range(...range)}` : whole;
   };
   const select = (bar, extend) => {
@@ -594,25 +516,19 @@ function histogramPanel(column) {
     // A single picture must be seen beside thousands.
     const height = (count) => count && Math.max(1.5, (100 * count) / most);
     const [kept, rejected] = [height(scale.kept[bar]), height(scale.rejected[bar])];
-    const part = (status, y, size) => draw("rect", { class: status, x: bar + 0.06, width: 0.88, y, height: size });
-    return draw(
-      "g",
-      {
-        class: "bin",
-        role: "button",
-        tabindex: bar ? -1 : 0,
-        "aria-label": words(bar),
-        "data-bin": bar,
-        onclick: (event) => select(bar, event.shiftKey),
-        onpointerenter: () => (readout.textContent = words(bar)),
-        onpointerleave: rest,
-        onfocus: () => move(bar, false),
-        onblur: rest,
-      },
-      ...(kept ? [part("kept", 100 - kept, kept)] : []),
-      ...(rejected ? [part("rejected", 100 - kept - rejected, rejected)] : []),
-      draw("rect", { class: "hit", x: bar, y: 0, width: 1, height: 100 }),
-    );
+    const part = (status, y, size) => make("rect", { class: status, x: bar + 0.06, width: 0.88, y, height: size });
+    const attributes = {
+      class: "bin", role: "button", tabindex: bar ? -1 : 0, "aria-label": words(bar), "data-bin": bar,
+      click: (event) => select(bar, event.shiftKey),
+      pointerenter: () => (readout.textContent = words(bar)),
+      pointerleave: rest,
+      focus: () => move(bar, false),
+      blur: rest,
+    };
+    return make("g", attributes,
+      kept > 0 && part("kept", 100 - kept, kept),
+      rejected > 0 && part("rejected", 100 - kept - rejected, rejected),
+      make("rect", { class: "hit", x: bar, y: 0, width: 1, height: 100 }));
   });
   // One tab stop for all bars; the arrows go from bar to bar.
   const move = (bar, focus = true) => {
@@ -635,48 +551,32 @@ function histogramPanel(column) {
   for (const { value, lower } of scale.limits) {
     const x = scale.position(value);
     const beyond = lower ? { x: 0, width: x } : { x, width: scale.count - x };
-    shades.push(draw("rect", { class: "shade", y: 0, height: 100, ...beyond }));
-    lines.push(draw("line", { class: "threshold", x1: x, x2: x, y1: -4, y2: 100 }));
-    const text = `${lower ? "at least" : "at most"} ${shown(value)}`;
+    shades.push(make("rect", { class: "shade", y: 0, height: 100, ...beyond }));
+    lines.push(make("line", { class: "threshold", x1: x, x2: x, y1: -4, y2: 100 }));
+    const text = `${lower ? "at least" : "at most"} ${rounded(value)}`;
     labels.push(limitLabel(text, x / scale.count, lower, scale.limits.length));
   }
   const name = score.title.toLowerCase();
-  const plot = draw(
-    "svg",
-    {
-      viewBox: `0 0 ${scale.count} 100`,
-      preserveAspectRatio: "none",
-      role: "group",
-      "aria-label": `Histogram of ${name}`,
-      onkeydown: key,
-    },
-    ...shades,
-    ...bins,
-    ...lines,
-  );
+  const chart = make("svg", {
+    viewBox: `0 0 ${scale.count} 100`, preserveAspectRatio: "none", role: "group", "aria-label": `Histogram of ${name}`, keydown: key,
+  }, shades, bins, lines);
   const clear = button("clear", { class: "link small soft", "aria-label": `Clear the range of ${name}` }, () => {
     change(withoutRange(column));
     bins[focused].focus();
   });
-  const [first, last] = [shown(scale.edge(0)), shown(scale.edge(scale.count))];
+  const [first, last] = [rounded(scale.edge(0)), rounded(scale.edge(scale.count))];
   const ends = [scale.below ? `below ${first}` : first, scale.above ? `above ${last}` : last];
-  const section = make(
-    "section",
-    { class: "panel histogram", "data-score": score.name },
+  const section = make("section", { class: "panel histogram", "data-score": score.name },
     make("header", {}, make("h3", {}, score.title), clear),
     make("p", { class: "meaning" }, score.meaning),
-    make("div", { class: "plot" }, plot, ...labels),
-    make("div", { class: "axis number" }, ...ends.map((end) => make("span", {}, end))),
-    readout,
-  );
+    make("div", { class: "chart" }, chart, labels),
+    make("div", { class: "axis number" }, ends.map((end) => make("span", {}, end))),
+    readout);
   const show = () => {
     const range = wanted.ranges.get(column);
     section.classList.toggle("narrowed", Boolean(range));
     clear.hidden = !range;
-    bins.forEach((bin, bar) => {
-      const isIn = Boolean(range) && bar >= range[0] && bar <= range[1];
-      bin.setAttribute("aria-pressed", String(isIn));
-    });
+    bins.forEach((bin, bar) => bin.setAttribute("aria-pressed", String(Boolean(range) && bar >= range[0] && bar <= range[1])));
     if (!section.contains(document.activeElement) && !section.matches(":hover")) rest();
   };
   rest();
@@ -690,29 +590,25 @@ function limitLabel(text, share, lower, count) {
   const room = 0.35;
   let side = lower ? "left" : "right";
   if (count === 1) side = share < room / 2 ? "right" : share > 1 - room / 2 ? "left" : "centred";
-  const label = make("span", { class: `limit number ${side}` }, text);
-  label.style.left = `${100 * (count === 1 ? share : Math.max(room, Math.min(1 - room, share)))}%`;
-  return label;
+  const left = `${100 * (count === 1 ? share : Math.max(room, Math.min(1 - room, share)))}%`;
+  return make("span", { class: `limit number ${side}`, style: { left } }, text);
 }
 
 function optionPanel() {
-  const rows = Object.entries(options).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
-  return make("section", { class: "panel" }, make("h2", {}, "Options"), make("dl", { class: "options" }, ...rows));
+  const rows = Object.entries(options).map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
+  return make("section", { class: "panel" }, make("h2", {}, "Options"), make("dl", { class: "options" }, rows));
 }
 
 function showPanels() {
   const drawn = [...scores.keys()].filter((column) => scales[column]);
   const kinds = [["kept", "kept"], ["rejected", "rejected"], ["limits", "threshold"]];
-  const legend = make("p", { class: "legend" }, ...kinds.map(([kind, text]) => make("span", { class: kind }, text)));
+  const legend = make("p", { class: "legend" }, kinds.map(([kind, text]) => make("span", { class: kind }, text)));
   const help = "A click on a bar shows only its pictures; with Shift it extends the range.";
   const note = make("p", { class: "small soft" }, help);
   const heading = make("section", { class: "panel" }, make("h2", {}, "Scores"), legend, note);
-  document.getElementById("panels").append(
-    reasonPanel(),
-    ...(drawn.length ? [heading, ...drawn.map(histogramPanel)] : []),
-    ...(Object.keys(options).length ? [optionPanel()] : []),
-  );
-  const facets = document.getElementById("facets");
+  const panels = [reasonPanel(), drawn.length > 0 && heading, ...drawn.map(histogramPanel), Object.keys(options).length > 0 && optionPanel()];
+  byId("panels").append(...panels.filter(Boolean));
+  const facets = byId("facets");
   const wide = matchMedia("(min-width: 64rem)");
   const fold = () => (facets.open = wide.matches);
   wide.addEventListener("change", fold);
@@ -722,78 +618,49 @@ function showPanels() {
 // ---- toolbar
 
 function choices(label, entries, press) {
-  const buttons = entries.map(([value, text]) => {
-    return button([text, make("span", { class: "number" })], { "data-value": value }, () => press(value));
-  });
-  return { element: make("div", { class: "choices", role: "group", "aria-label": label }, ...buttons), buttons };
+  const number = () => make("span", { class: "number" });
+  const buttons = entries.map(([value, text]) => button([text, number()], { "data-value": value }, () => press(value)));
+  return { element: make("div", { class: "choices", role: "group", "aria-label": label }, buttons), buttons };
 }
 
-const statusChoices = choices(
-  "Kept or rejected",
-  [["all", "All"], ["kept", "Kept"], ["rejected", "Rejected"]],
-  (status) => change({ status }),
-);
-const viewChoices = choices(
-  "View",
-  [["beside", "Side by side"], ["sheet", "Contact sheet"], ...GROUPINGS.map(({ view, title }) => [view, title])],
-  (view) => change({ view }),
-);
+const STATUSES = [["all", "All"], ["kept", "Kept"], ["rejected", "Rejected"]];
+const statusChoices = choices("Kept or rejected", STATUSES, (status) => change({ status }));
+const VIEWS = [["beside", "Side by side"], ["sheet", "Contact sheet"], ...GROUPINGS.map(({ view, title }) => [view, title])];
+const viewChoices = choices("View", VIEWS, (view) => change({ view }));
 const search = make("input", {
-  type: "search",
-  placeholder: "Search in names",
-  "aria-label": "Search in names",
-  autocomplete: "off",
-  spellcheck: "false",
-  oninput: () => change({ words: search.value }),
+  type: "search", placeholder: "Search in names", "aria-label": "Search in names", autocomplete: "off", spellcheck: "false",
+  input: () => change({ words: search.value }),
 });
-const reasonSelect = make(
-  "select",
-  { "aria-label": "Reason", onchange: () => change({ reason: reasonSelect.value }) },
-  make("option", { value: "" }, "Any reason"),
-  ...reasons.map((reason) => make("option", { value: reason })),
-);
-const sortSelect = make(
-  "select",
-  { "aria-label": "Sort by", onchange: () => change({ sort: sortSelect.value }) },
-  make("option", { value: "name" }, "Sort by name"),
-  make("option", { value: "pixels" }, "Sort by pixels"),
-  ...scores.map((score, column) => make("option", { value: column }, `Sort by ${score.title.toLowerCase()}`)),
-);
+const reasonSelect = make("select", { "aria-label": "Reason", change: () => change({ reason: reasonSelect.value }) });
+fillSelect(reasonSelect, [["", "Any reason"], ...reasons.map((reason) => [reason, ""])]);
+const sortSelect = make("select", { "aria-label": "Sort by", change: () => change({ sort: sortSelect.value }) });
+const titles = [["name", "name"], ["pixels", "pixels"], ...scores.map((score, column) => [column, score.title.toLowerCase()])];
+fillSelect(sortSelect, titles.map(([value, text]) => [value, `Sort by ${text}`]));
 const direction = button("", { class: "plain" }, () => change({ descending: !wanted.descending }));
-const boxToggle = make("input", { type: "checkbox", onchange: () => change({ boxes: boxToggle.checked }) });
+const boxToggle = make("input", { type: "checkbox", change: () => change({ boxes: boxToggle.checked }) });
 const found = make("span", { role: "status", id: "found" });
 const chips = make("span", { class: "chips" });
 
 function showToolbar() {
   boxToggle.checked = wanted.boxes;
-  document.getElementById("toolbar").append(
-    make(
-      "div",
-      { class: "controls" },
-      statusChoices.element,
-      make("span", { class: "search" }, search),
-      reasons.length ? reasonSelect : "",
-      make("span", { class: "sort" }, sortSelect, direction),
-      viewChoices.element,
-      pictures.some(({ crops }) => crops.length) ? make("label", {}, boxToggle, "crop boxes") : "",
-      make("div", { class: "state" }, found, chips),
-    ),
-  );
+  byId("toolbar").append(make("div", { class: "controls" },
+    statusChoices.element,
+    make("span", { class: "search" }, search),
+    reasons.length > 0 && reasonSelect,
+    make("span", { class: "sort" }, sortSelect, direction),
+    viewChoices.element,
+    pictures.some(({ crops }) => crops.length) && make("label", {}, boxToggle, "crop boxes"),
+    make("div", { class: "state" }, found, chips)));
 }
 
-function isFiltered() {
-  return Object.values(filters).some((test) => test());
-}
+const isFiltered = () => Object.values(filters).some((test) => test());
 
 function chipsNow() {
   const all = [];
-  const add = (text, attributes, changes) => {
-    const press = () => {
-      change(changes());
-      statusChoices.buttons[0].focus();
-    };
-    all.push(button(text, attributes, press));
-  };
+  const add = (text, attributes, changes) => all.push(button(text, attributes, () => {
+    change(changes());
+    statusChoices.buttons[0].focus();
+  }));
   const chip = (text, changes) => add(text, { class: "chip", "aria-label": `Remove the filter: ${text}` }, changes);
   if (wanted.status !== "all") chip(wanted.status, () => ({ status: "all" }));
   if (wanted.reason) chip(reasonTitle(wanted.reason), () => ({ reason: "" }));
@@ -846,9 +713,9 @@ function showChoices() {
 }
 
 document.title = `${title} – aimanga curate`;
-document.getElementById("title").textContent = title;
+byId("title").textContent = title;
 showSummary();
 showPanels();
 showToolbar();
 change({});
-document.getElementById("columns").hidden = false;
+byId("columns").hidden = false;

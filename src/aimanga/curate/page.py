@@ -10,9 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aimanga.atomic import replacing
-from aimanga.pages import data_uri, embedded_json, template
-
-_HERE = Path(__file__).parent
+from aimanga.pages import data_uri, embedded_json, json_element, template
 
 # Reasons that are not the name of a score, as the page calls them.
 _REASONS = {
@@ -88,7 +86,7 @@ def write_page(
         entries: The pictures, taken one after the other.
         options: How it was screened, to be shown as it is: name and value.
     """
-    head, tail = template(_HERE, "page", "aimanga curate")
+    head, tail = template(Path(__file__).parent, "aimanga curate")
     pictures = []
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(head)
@@ -102,7 +100,7 @@ def write_page(
             "reasons": _REASONS,
             "scores": [{**asdict(score), "low": _finite(score.low), "high": _finite(score.high)} for score in scores],
         }
-        file.write(f'<script type="application/json" id="report">{embedded_json(report)}</script>\n')
+        file.write(json_element("report", report))
         file.write('<script type="application/json" id="pictures">[\n')
         file.write(",\n".join(pictures))
         file.write("\n]</script>\n")

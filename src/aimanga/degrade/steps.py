@@ -299,10 +299,6 @@ def _draw_compression(compression: Compression | None, dice: _Dice) -> list[Step
     if compression is None or not dice.chance(compression.probability):
         return []
     codec = dice.choice(compression.codecs)
-    limits = {
-        "jpeg": compression.jpeg_quality,
-        "webp": compression.webp_quality,
-        "avif": compression.avif_quality,
-    }[codec]
+    limits = getattr(compression, f"{codec}_quality")
     subsampled = codec == "webp" or dice.chance(compression.subsampled)
     return [CompressStep(op=codec, quality=dice.whole(*limits), subsampled=subsampled)]

@@ -1,21 +1,5 @@
-"""Train a network on the user's own photos."""
+"""Train a network on your own photos: `aimanga.train("aimanga", "runs/mine", data=["curated"])`."""
 
-from aimanga.train.explain import Consequences, Value, consequences, values
-from aimanga.train.loop import TrainResult, train
-from aimanga.train.recipe import SHIPPED, RecipeFile, TrainRecipe, load_recipe, recipe_path
-from aimanga.train.run import TrainWatcher
+from aimanga.lazy import attach
 
-__all__ = [
-    "SHIPPED",
-    "Consequences",
-    "RecipeFile",
-    "TrainRecipe",
-    "TrainResult",
-    "TrainWatcher",
-    "Value",
-    "consequences",
-    "load_recipe",
-    "recipe_path",
-    "train",
-    "values",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,4 +1,4 @@
-"""Look at every picture before the first iteration: a broken one shall not be met in the middle of the night."""
+"""Check every picture before the first iteration, so that no training fails on a broken one after hours."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,33 +9,36 @@ from typing import Any
 
 from aimanga.batch import Tick, Watcher, gather, journal
 from aimanga.errors import UsageError
-from aimanga.hashing import seed_of
+from aimanga.hashing import file_key, seed_of
 from aimanga.images import Box, Picture, PictureFile, rgb
-from aimanga.train.recipe import RecipeFile
+from aimanga.text import counted, listed
+from aimanga.train.reading import RecipeFile
 from aimanga.train.sources import Item, PictureSet
-from aimanga.version import __version__
 
 PROBLEMS = "data-problems.txt"
 
-# Raised when a file is looked at otherwise: what was checked before is checked again.
-_EDITION = 1
-# So many problems of a kind are named in a message; the file has them all.
+# Increase this when the check changes; pictures are then checked again.
+_EDITION = 2
+# Problems of a kind that a message names; the file lists all of them.
 _NAMED = 10
-# A process that is started takes as long as reading so many pictures.
-_WORTH = 50
+# Starting a process takes as long as reading so many pictures.
+_FILES_PER_PROCESS = 50
 # Rows that are decoded at once.
 _BAND = 256
+
+Facts = Mapping[Path, Mapping[str, Any]]
+"""What `inspect` found, by file."""
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """What is learnt from, every file of it read once and found good.
+    """The training data; every file was read and is good.
 
     Attributes:
-        sets: The pictures, by the recipe's sources; every item has a box.
-        held_out: The pictures that are kept from training, to measure it.
-        digest: SHA-256 of all samples, boxes and weights; it does not depend on where the files lie.
-        problems: What was left out, and why.
+        sets: The pictures by the recipe's sources; every item has a box.
+        held_out: The validation set, held out of training.
+        digest: SHA-256 of all pixels, boxes and weights; it does not depend on where the files are.
+        problems: What was skipped, and why.
     """
 
     sets: tuple[PictureSet, ...]
@@ -45,7 +48,7 @@ class DataSet:
 
     @property
     def pictures(self) -> int:
-        """How many pictures there are to learn from."""
+        """The number of training pictures."""
         return sum(len(found.items) for found in self.sets)
 
 
@@ -58,30 +61,30 @@ def check(
     jobs: int = 1,
     watcher: Watcher | None = None,
 ) -> DataSet:
-    """Read every picture, find what cannot be learnt from, and set some aside to be held out.
+    """Read every picture, find unusable ones, and hold the validation set out.
 
     Args:
         file: The recipe.
         sets: The pictures of its sources.
-        scale: The factor of the network.
-        known: A journal of what was found; files that have not changed since are not read again.
+        scale: The scale factor of the network.
+        known: A journal of earlier checks; files that have not changed since are not read again.
         jobs: Number of processes.
-        watcher: Told how it goes on.
+        watcher: Callbacks for progress.
 
     Raises:
-        UsageError: There are pictures that are unreadable, too small, or copies of others, and the recipe does not say
-            `problems = "skip"`; or too few are left. All problems are named at once, and written beside the journal.
+        UsageError: Pictures are unreadable, too small, or duplicates, and the recipe does not say `problems = "skip"`;
+            or too few are left. The message names all problems, which are also listed in a file beside the journal.
     """
     recipe = file.recipe
-    files = files_of(sets)
+    files = _files_of(sets)
     reasons: dict[Path, str] = {}
     facts: dict[Path, Mapping[str, Any]] = {}
-    work = partial(look_at, max_pixels=recipe.data.max_pixels)
+    limit = recipe.data.max_pixels
+    workers = max(1, min(jobs, len(files) // _FILES_PER_PROCESS))
     with journal(known) as book:
-        key = partial(_key, max_pixels=recipe.data.max_pixels)
-        for record in gather(
-            work, files, book, key=key, workers=max(1, min(jobs, len(files) // _WORTH)), watcher=watcher
-        ).records:
+        key = partial(_key, max_pixels=limit)
+        inspected = gather(partial(inspect, max_pixels=limit), files, book, key=key, workers=workers, watcher=watcher)
+        for record in inspected.records:
             if record.status == "failed":
                 reasons[record.file] = record.error or "it cannot be read"
             else:
@@ -89,14 +92,20 @@ def check(
     problems: dict[str, list[str]] = {}
     good = tuple(
         replace(found, items=tuple(_good(found.items, facts, reasons, recipe.data.crop, scale, problems)))
-        for found in _without_copies(sets, facts, problems)
+        for found in _without_duplicates(sets, facts, problems)
     )
-    listed = tuple(f"{kind}: {problem}" for kind, found in problems.items() for problem in found)
-    if listed and recipe.data.problems == "refuse":
-        raise UsageError(_message(file, problems, listed, known.with_name(PROBLEMS)))
+    lines = tuple(f"{kind}: {problem}" for kind, found in problems.items() for problem in found)
+    if lines and recipe.data.problems == "refuse":
+        path = known.with_name(PROBLEMS)
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="backslashreplace")
+        kinds = [f"{len(found)} {kind}: {listed(found, _NAMED, '; ')}" for kind, found in problems.items()]
+        raise UsageError(
+            f"{file.where('data', 'sources')}: {'. '.join(kinds)}. All are listed in {path}. "
+            "Mend or remove them, or skip them with --set data.problems=skip"
+        )
     empty = [found.where for found in good if not found.items]
     if empty:
-        raise UsageError(f"{'; '.join(empty)}: nothing is left to learn from")
+        raise UsageError(f"{'; '.join(empty)}: no picture is left to train on")
     held_out = () if recipe.validation.pictures else _held_out(good, recipe.validation.held_out, recipe.train.seed)
     origins = {item.origin for item in held_out}
     left = tuple(
@@ -104,26 +113,26 @@ def check(
         for found in good
         if (items := tuple(item for item in found.items if item.origin not in origins))
     )
-    data = DataSet(left, held_out, _digest(left, held_out, facts), listed)
-    if data.pictures < recipe.train.batch:
-        where = file.where("train", "batch")
+    data = DataSet(left, held_out, _digest(left, held_out, facts), lines)
+    if data.pictures < recipe.train.batch_size:
+        beside = f", and {len(held_out)} held out" if held_out else ""
         raise UsageError(
-            f"{where}: a batch of {recipe.train.batch} is larger than the data: {data.pictures} pictures"
-            f"{f' beside the {len(held_out)} that are held out' if held_out else ''}"
+            f"{file.where('train', 'batch_size')}: a batch of {recipe.train.batch_size} is larger than the data: "
+            f"{counted(data.pictures, 'picture')}{beside}"
         )
     return data
 
 
-def files_of(sets: Iterable[PictureSet]) -> list[Path]:
+def _files_of(sets: Iterable[PictureSet]) -> list[Path]:
     """All files of some sets, each once."""
     return list(dict.fromkeys(path for found in sets for item in found.items for path in item.files))
 
 
-def look_at(source: Path, tick: Tick = lambda share: None, *, max_pixels: int) -> dict[str, Any]:
+def inspect(source: Path, tick: Tick = lambda share: None, *, max_pixels: int) -> dict[str, Any]:
     """Decode a whole picture.
 
     Returns:
-        `width`, `height`, and `digest`, the SHA-256 of its samples in 8 bits of RGB.
+        `width`, `height`, and `digest`, the SHA-256 of its pixels in 8 bits of RGB.
 
     Raises:
         PictureError: It cannot be read.
@@ -137,32 +146,31 @@ def look_at(source: Path, tick: Tick = lambda share: None, *, max_pixels: int) -
 
 
 def _key(source: Path, *, max_pixels: int) -> str:
-    state = source.stat()
-    return " ".join(map(str, (__version__, _EDITION, max_pixels, state.st_size, state.st_mtime_ns)))
+    return file_key(source, _EDITION, max_pixels)
 
 
-def _without_copies(
-    sets: Sequence[PictureSet], facts: Mapping[Path, Mapping[str, Any]], problems: dict[str, list[str]]
+def _without_duplicates(
+    sets: Sequence[PictureSet], facts: Facts, problems: dict[str, list[str]]
 ) -> Iterable[PictureSet]:
-    """Leave out what equals a picture before it; two pictures of low resolution may have one of high resolution."""
+    """Leave out items that equal an earlier one; two LR pictures may share an HR picture."""
     seen: dict[tuple[object, ...], Item] = {}
     for found in sets:
         kept = []
         for item in found.items:
             if any(path not in facts for path in item.files):
-                kept.append(item)  # it is found out elsewhere
+                kept.append(item)  # `_good` reports it
                 continue
             first = seen.setdefault((item.box, *(facts[path]["digest"] for path in item.files)), item)
             if first is item:
                 kept.append(item)
             else:
-                problems.setdefault("copies", []).append(f"{_named(item)} is a copy of {_named(first)}")
+                problems.setdefault("duplicates", []).append(f"{_named(item)} is a copy of {_named(first)}")
         yield replace(found, items=tuple(kept))
 
 
 def _good(
     items: Iterable[Item],
-    facts: Mapping[Path, Mapping[str, Any]],
+    facts: Facts,
     reasons: Mapping[Path, str],
     crop: int,
     scale: int,
@@ -173,13 +181,13 @@ def _good(
         if broken:
             problems.setdefault("unreadable", []).extend(broken)
             continue
-        width, height = (int(facts[item.file][side]) for side in ("width", "height"))
+        width, height = _size(facts[item.file])
         box = item.box or Box(0, 0, width, height)
         if box.left + box.width > width or box.top + box.height > height:
             problems.setdefault("changed", []).append(f"{_named(item)} has {width} x {height} pixels")
         elif min(box.width, box.height) < crop:
             problems.setdefault("too small", []).append(
-                f"{_named(item)} has {box.width} x {box.height} pixels, a crop of {crop}"
+                f"{_named(item)} has {box.width} x {box.height} pixels, a crop has {crop}"
             )
         elif item.lr is not None and (size := _size(facts[item.lr])) != (width // scale, height // scale):
             problems.setdefault("not a pair", []).append(
@@ -194,25 +202,11 @@ def _size(facts: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _named(item: Item) -> str:
-    if item.box is None:
-        return str(item.file)
-    return f"{item.file} at {item.box.left}, {item.box.top}"
-
-
-def _message(file: RecipeFile, problems: Mapping[str, Sequence[str]], listed: Sequence[str], path: Path) -> str:
-    path.write_text("".join(f"{line}\n" for line in listed), encoding="utf-8", errors="backslashreplace")
-    parts = []
-    for kind, found in problems.items():
-        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        parts.append(f"{len(found)} {kind}: {'; '.join(found[:_NAMED])}{more}")
-    return (
-        f"{file.where('data', 'sources')}: {'. '.join(parts)}. All are listed in {path}. "
-        "Mend or remove them, or --set data.problems=skip goes on without them"
-    )
+    return str(item.file) if item.box is None else f"{item.file} at {item.box.left}, {item.box.top}"
 
 
 def _held_out(sets: Sequence[PictureSet], wanted: int, seed: int) -> tuple[Item, ...]:
-    """Some pictures of all sets, by a lot that depends on their names alone; one of each photo."""
+    """Choose a validation set at random, by the names alone; at most one item of each photo."""
     items = [item for found in sets for item in found.items]
     items.sort(key=lambda item: seed_of(seed, f"{Path(item.origin).name} {item.file.name} {item.box}", "held out"))
     by_origin: dict[str, Item] = {}
@@ -222,7 +216,7 @@ def _held_out(sets: Sequence[PictureSet], wanted: int, seed: int) -> tuple[Item,
     return tuple(by_origin.values())
 
 
-def _digest(sets: Sequence[PictureSet], held_out: Sequence[Item], facts: Mapping[Path, Mapping[str, Any]]) -> str:
+def _digest(sets: Sequence[PictureSet], held_out: Sequence[Item], facts: Facts) -> str:
     digest = hashlib.sha256()
     for weight, items in [*((found.weight, found.items) for found in sets), (0.0, held_out)]:
         digest.update(f"weight {weight}\n".encode())

@@ -1,8 +1,9 @@
-"""What a recipe says, and what follows from it."""
+"""Explain a recipe: its values with their descriptions, and what it costs on this machine."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from pydantic import BaseModel
@@ -14,8 +15,9 @@ from aimanga.memory import freed_memory_kept
 from aimanga.train.fabric import make_fabric
 from aimanga.train.learner import Learner
 from aimanga.train.networks import Networks, build
-from aimanga.train.recipe import RecipeFile
-from aimanga.train.schedule import rates_at
+from aimanga.train.reading import RecipeFile
+from aimanga.train.recipe import TrainRecipe
+from aimanga.train.schedule import learning_rates
 from aimanga.train.states import bytes_on_disk
 from aimanga.weights import weight_file
 
@@ -25,10 +27,10 @@ class Value:
     """One value of a recipe.
 
     Attributes:
-        key: Where it stands: `train.lr`.
+        key: Its key: `train.lr`.
         value: The value.
         description: What it means.
-        default: Whether it is what it would be if the recipe did not say it.
+        default: Whether it is the default.
     """
 
     key: str
@@ -38,18 +40,18 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Consequences:
-    """What follows from a recipe on this machine.
+class Cost:
+    """The cost of a recipe on this machine.
 
     Attributes:
-        device: Where it would run, for people.
+        device: The device, for people.
         precision: fp32, bf16 or fp16.
         parameters: Numbers of weights by the names of the networks.
-        samples: How many squares it sees in all.
-        memory: Bytes that the networks, their optimizers and one part of a batch take, about.
-        disk: Bytes of the states and weights that are kept, about.
-        seconds_per_iteration: Without reading and degrading pictures; measured with one square and with two.
-        stand_in: Whether random weights stood in for VGG19's.
+        samples: Number of crops in all iterations.
+        memory: Estimated RAM or VRAM of the networks, their optimizers and one part of a batch, in bytes.
+        disk: Estimated size of the states and weights that are kept, in bytes.
+        seconds_per_iteration: Without loading and degrading pictures; measured with batches of one and two.
+        random_vgg: Whether random weights replaced VGG19's, which are missing.
     """
 
     device: str
@@ -59,11 +61,33 @@ class Consequences:
     memory: int
     disk: int
     seconds_per_iteration: float
-    stand_in: bool
+    random_vgg: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a training would do.
+
+    Attributes:
+        path: The recipe's file.
+        recipe: Its content.
+        values: All of its values, including defaults, with their descriptions.
+        cost: Its cost on this machine.
+    """
+
+    path: Path
+    recipe: TrainRecipe
+    values: tuple[Value, ...]
+    cost: Cost
+
+
+def explain(file: RecipeFile, device: str = "auto") -> Explanation:
+    """Explain a recipe: its values, and its cost on this machine; errors as for `measure_cost`."""
+    return Explanation(file.path, file.recipe, tuple(values(file)), measure_cost(file, device))
 
 
 def values(file: RecipeFile) -> Iterator[Value]:
-    """All values of a recipe, defaults and all, in the order of its tables."""
+    """All values of a recipe, including defaults, in the order of its tables."""
     yield from _values(file.recipe, ())
 
 
@@ -80,55 +104,55 @@ def _values(table: BaseModel, place: Key) -> Iterator[Value]:
             yield Value(".".join(map(str, key)), value, description, value == field.get_default())
 
 
-def consequences(file: RecipeFile, device: str = "auto") -> Consequences:
-    """Measure what a recipe costs on this machine; takes as long as a few iterations of one or two squares.
+def measure_cost(file: RecipeFile, device: str = "auto") -> Cost:
+    """Measure the cost of a recipe on this machine with a few iterations of one or two crops.
 
     Raises:
-        UsageError: The networks cannot be had; the message names all that is wrong.
+        UsageError: The networks cannot be built; the message names all that is wrong.
     """
     recipe = file.recipe
-    networks = build(file, stand_in=True)
+    networks = build(file, random_vgg=True)
     fabric, precision, scaler = make_fabric(device, recipe)
-    whole = recipe.replaced(train=recipe.train.replaced(accumulate=1))
-    learner = Learner(networks, whole, fabric, scaler)
+    undivided = recipe.replaced(train=recipe.train.replaced(accumulate=1))
+    learner = Learner(networks, undivided, fabric, scaler)
     side = recipe.data.crop
     high = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0)).to(fabric.device)
     low = high[:, :, :: networks.scale, :: networks.scale].contiguous()
-    rates = rates_at(0, whole)
+    rates = learning_rates(0, undivided)
 
-    def seconds(squares: int) -> float:
+    def seconds(crops: int) -> float:
         begin = time.perf_counter()
-        learner.step(low[:squares], high[:squares], rates)
+        learner.step(low[:crops], high[:crops], rates)
         return time.perf_counter() - begin
 
     saved = _Saved(networks)
     with freed_memory_kept():
         with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda x: x):
             learner.step(low[:1], high[:1], rates)
-        seconds(2)  # for memory, and for kernels that are chosen at first
+        seconds(2)  # warm-up
         one, two = seconds(1), seconds(2)
     trained = networks.trained()
     parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in trained.items()}
-    # Of each weight: itself, its gradient, and Adam's two means, in float32; of the generator's its average, too.
+    # Weights, gradients and Adam's two moments in float32, and the generator's EMA.
     fixed = 16 * sum(parameters.values()) + 4 * parameters["generator"]
     if networks.vgg is not None:
         fixed += sum(p.numel() * p.element_size() for p in networks.vgg.parameters())
-    share = recipe.train.batch // (fabric.world_size * recipe.train.accumulate)
-    return Consequences(
+    share = recipe.train.batch_size // (fabric.world_size * recipe.train.accumulate)
+    return Cost(
         device=device_in_words(fabric.device),
         precision=precision,
         parameters=parameters,
-        samples=recipe.train.batch * recipe.train.iterations,
+        samples=recipe.train.batch_size * recipe.train.iterations,
         memory=fixed + share * saved.bytes,
         disk=bytes_on_disk(networks, recipe)[0],
-        # Updating the weights takes as long for any number of squares.
-        seconds_per_iteration=one + (recipe.train.batch / fabric.world_size - 1) * max(0.0, two - one),
-        stand_in=networks.vgg is not None and not weight_file("vgg19").path.is_file(),
+        # The update of the weights takes as long for any batch size.
+        seconds_per_iteration=one + (recipe.train.batch_size / fabric.world_size - 1) * max(0.0, two - one),
+        random_vgg=networks.vgg is not None and not weight_file("vgg19").path.is_file(),
     )
 
 
 class _Saved:
-    """Counts what autograd keeps for the way back: nearly all that an iteration takes beside its weights."""
+    """Counts what autograd saves for the backward pass: nearly all memory of an iteration beside the weights."""
 
     def __init__(self, networks: Networks) -> None:
         held: list[nn.Module] = [*networks.trained().values()]

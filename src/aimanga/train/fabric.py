@@ -1,4 +1,4 @@
-"""Where a training runs: Lightning Fabric, set up for it."""
+"""Set up Lightning Fabric: device, precision, processes."""
 
 import os
 from datetime import timedelta
@@ -16,14 +16,14 @@ from aimanga.device import choose_device, has_fast_bf16
 from aimanga.errors import UsageError
 from aimanga.train.recipe import TrainRecipe
 
-# One process checks the data and validates, and the others wait for it as long as that takes.
-_PATIENCE = timedelta(days=1)
+# One process checks the data and validates; the others wait for it this long.
+_TIMEOUT = timedelta(days=1)
 
 
-def choose_precision(recipe: TrainRecipe, device: torch.device) -> str:
-    """The precision of a recipe on a device: `fp32`, `bf16` or `fp16`.
+def training_precision(recipe: TrainRecipe, device: torch.device) -> str:
+    """The precision of a training on a device: `fp32`, `bf16` or `fp16`.
 
-    `auto` is bf16 where it is faster, else fp16 on CUDA and fp32 elsewhere.
+    `auto` is bf16 if the device is fast in it, else fp16 on CUDA and fp32 elsewhere.
 
     Raises:
         UsageError: The device cannot train in it.
@@ -36,25 +36,38 @@ def choose_precision(recipe: TrainRecipe, device: torch.device) -> str:
     return wanted
 
 
-def make_fabric(device_name: str, recipe: TrainRecipe) -> tuple[Fabric, str, GradScaler | None]:
-    """Set up Fabric: for one process, or for those that `torchrun` has started, which find each other.
+def training_device(name: str, rank: int | None = None) -> torch.device:
+    """The device of a process; a CUDA device has its index, without which Fabric refuses it.
 
     Args:
-        device_name: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; with several processes each takes the device of its rank.
-        recipe: What says the precision.
+        name: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        rank: Number of the process on its machine, whose GPU it takes; None if there is one process.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    device = choose_device(name)
+    if device.type != "cuda":
+        return device
+    return choose_device(f"cuda:{device.index or 0 if rank is None else rank}")
+
+
+def make_fabric(device_name: str, recipe: TrainRecipe) -> tuple[Fabric, str, GradScaler | None]:
+    """Set up Fabric for one process, or for those of `torchrun`, which find each other.
+
+    Args:
+        device_name: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; of several processes each takes the GPU of its rank.
+        recipe: Its precision.
 
     Returns:
-        Fabric, launched; the precision; and what scales the gradients of float16, else None.
+        Fabric, launched; the precision; and the gradient scaler of fp16, else None.
 
     Raises:
         UsageError: There is no such device, or it cannot train in this precision.
     """
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    device = choose_device(device_name)
-    if processes > 1 and device.type == "cuda":
-        device = choose_device(f"cuda:{local_rank}")
-    precision = choose_precision(recipe, device)
+    device = training_device(device_name, int(os.environ.get("LOCAL_RANK", "0")) if processes > 1 else None)
+    precision = training_precision(recipe, device)
     scaler = GradScaler(device.type) if precision == "fp16" else None
     plugin: Precision = Precision()
     if precision == "bf16":
@@ -65,9 +78,9 @@ def make_fabric(device_name: str, recipe: TrainRecipe) -> tuple[Fabric, str, Gra
         strategy: Strategy = SingleDeviceStrategy(device, precision=plugin)
         fabric = Fabric(strategy=strategy)
     else:
-        # Nothing but parameters differs between the processes, so no buffers are sent: the networks have only the
-        # estimates of spectral norms, which all compute alike, and which a pass still needs while another begins.
-        strategy = DDPStrategy(precision=plugin, timeout=_PATIENCE, broadcast_buffers=False)
+        # No buffers are broadcast: the only ones are the estimates of spectral norms, which every process computes
+        # alike, and which a backward pass may still need when the next forward pass begins.
+        strategy = DDPStrategy(precision=plugin, timeout=_TIMEOUT, broadcast_buffers=False)
         local = int(os.environ.get("LOCAL_WORLD_SIZE", str(processes)))
         fabric = Fabric(accelerator=device.type, strategy=strategy, devices=local, num_nodes=max(1, processes // local))
     fabric.launch()
@@ -75,8 +88,8 @@ def make_fabric(device_name: str, recipe: TrainRecipe) -> tuple[Fabric, str, Gra
 
 
 class Autocast(MixedPrecision):
-    """Mixed precision in which pictures come in as they are: the first layer needs all their digits."""
+    """Mixed precision that does not round the input: the first layer runs in float32."""
 
     def convert_input(self, data: Any) -> Any:  # noqa: ANN401  any nesting of tensors
-        """Leave what a network gets as it is."""
+        """Return the input of a network unchanged."""
         return data

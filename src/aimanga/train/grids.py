@@ -1,4 +1,4 @@
-"""The sheets that a person looks at: what the network makes now, beside what it made at first and what is true."""
+"""Sheets of pictures: LR, the output at iteration 0, the output now, HR; and sheets of the network's inputs."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -16,21 +16,21 @@ from aimanga.tensors import to_array
 
 Pixels = npt.NDArray[np.uint8]
 
-# So much of a picture is shown, pixel by pixel: shrunk, its textures could not be judged.
+# Side of the part of a picture in a sheet, pixel by pixel: textures cannot be judged in a thumbnail.
 _SIDE = 256
-# The width that the text under a picture needs.
+# The least width of a cell, for its text.
 _NARROWEST = 256
-# A letter is about so wide, in pixels.
+# The approximate width of a letter, in pixels.
 _LETTER = 6.5
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """What a network makes of a picture.
+class Output:
+    """The output of a network for a picture.
 
     Attributes:
         pixels: H x W x 3, uint8.
-        scores: What was measured of it.
+        scores: Its scores by metric.
     """
 
     pixels: Pixels
@@ -39,32 +39,31 @@ class Made:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One picture on its way.
+    """A picture of a sheet.
 
     Attributes:
-        name: For people.
-        low: h x w x 3, uint8: what the network gets.
-        start: What it made at first, (h scale) x (w scale) x 3.
-        now: What it makes now, likewise.
-        high: What is true, likewise; None where nobody knows.
+        name: Its title.
+        low: LR, h x w x 3, uint8.
+        start: The output at iteration 0, (h scale) x (w scale) x 3.
+        now: The output now, likewise.
+        high: HR, likewise; None if there is no ground truth.
     """
 
     name: str
     low: Pixels
-    start: Made
-    now: Made
+    start: Output
+    now: Output
     high: Pixels | None
 
 
 def write_grid(path: Path, rows: Sequence[Row]) -> None:
-    """Write a sheet: the most detailed part of each picture as it comes in, came out at first, does now, and should.
+    """Write a sheet with a row for each picture: LR, the output at iteration 0, the output now, HR.
 
-    Which part that is depends on the true picture, or where there is none on the one that comes in: it is the same at
-    each validation.
+    It shows the most detailed part of HR, or of LR without ground truth: the same part at each validation.
 
     Args:
-        path: A PNG file, which is replaced.
-        rows: The pictures; all of them with a true one, or all without.
+        path: A PNG file; an existing one is replaced.
+        rows: The pictures; all of them with HR, or all without.
     """
     cells = []
     for row in rows:
@@ -85,13 +84,13 @@ def write_grid(path: Path, rows: Sequence[Row]) -> None:
     write(contact_sheet(cells, columns=len(cells) // len(rows)), path)
 
 
-def fed_sheet(path: Path, low: Tensor, samples: Sequence[Sample | None]) -> None:
-    """Write a sheet of what the network is fed, enlarged by repeating pixels, and of what was done to make it.
+def write_inputs(path: Path, low: Tensor, samples: Sequence[Sample | None]) -> None:
+    """Write a sheet of the network's inputs, enlarged by repeating pixels, with the degradation of each.
 
     Args:
-        path: A PNG file, which is replaced.
-        low: N x 3 x h x w, range [0, 1].
-        samples: How each was made; None for one that was stored.
+        path: A PNG file; an existing one is replaced.
+        low: LR crops, N x 3 x h x w, range [0, 1].
+        samples: Their degradations; None for a stored LR crop.
     """
     height, width = low.shape[2:]
     zoom = max(2, -(-_NARROWEST // width))
@@ -104,12 +103,12 @@ def fed_sheet(path: Path, low: Tensor, samples: Sequence[Sample | None]) -> None
 
 
 def most_detailed(pixels: Pixels, side: int, grid: int) -> Box:
-    """Find the square whose gray levels change most from pixel to pixel.
+    """Find the part whose gray levels change most from pixel to pixel.
 
     Args:
         pixels: H x W x 3, uint8.
-        side: Of the square; where the picture is smaller, as much as there is.
-        grid: Its place and size are multiples of this.
+        side: Side of the part; of a smaller picture, as much as there is.
+        grid: The part's place and size are multiples of this.
     """
     gray = pixels.mean(2)
     height, width = (min(side, length) // grid * grid for length in gray.shape)
@@ -125,17 +124,17 @@ def most_detailed(pixels: Pixels, side: int, grid: int) -> Box:
 
 
 def pixels_of(x: Tensor) -> Picture:
-    """1 x 3 x H x W, range [0, 1], as a picture of 8 bits."""
+    """Convert 1 x 3 x H x W, range [0, 1], to an 8-bit picture."""
     return Picture(to_array(x.cpu(), np.uint8))
 
 
 def _cell(pixels: Pixels, title: str, lines: Sequence[str] = ()) -> Cell:
-    """A cell in which all of its text can be read: lines are broken, and narrow pictures get paper at their right."""
-    paper = np.full((pixels.shape[0], max(_NARROWEST, pixels.shape[1]), 3), 255, np.uint8)
-    paper[:, : pixels.shape[1]] = pixels
-    letters = int(paper.shape[1] / _LETTER)
-    broken = [part for line in lines for part in textwrap.wrap(line, letters, subsequent_indent="    ")]
-    return Cell(paper, title, broken)
+    """A cell with all of its text: lines are wrapped, and narrow pictures are padded."""
+    padded = np.full((pixels.shape[0], max(_NARROWEST, pixels.shape[1]), 3), 255, np.uint8)
+    padded[:, : pixels.shape[1]] = pixels
+    letters = int(padded.shape[1] / _LETTER)
+    wrapped = [part for line in lines for part in textwrap.wrap(line, letters, subsequent_indent="    ")]
+    return Cell(padded, title, wrapped)
 
 
 def _in_words(scores: Mapping[str, float]) -> list[str]:

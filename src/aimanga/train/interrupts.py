@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a training after the iteration at work, so that nothing is lost."""
+"""Ctrl-C and SIGTERM end a training after the current iteration, so that nothing is lost."""
 
 import signal
 import threading
@@ -8,10 +8,10 @@ from types import FrameType
 
 
 class Stop:
-    """What a signal asks for.
+    """A request to stop.
 
     Attributes:
-        signal: The signal that came; None while there was none.
+        signal: The signal that was received; None if there was none.
     """
 
     def __init__(self) -> None:
@@ -20,13 +20,13 @@ class Stop:
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """While the block runs the first Ctrl-C or SIGTERM is only noted; a second Ctrl-C interrupts at once.
+    """While the block runs, record the first Ctrl-C or SIGTERM; a second Ctrl-C raises KeyboardInterrupt.
 
-    Outside the main thread, where Python takes no signals, nothing changes.
+    Outside the main thread, where Python receives no signals, this does nothing.
     """
     stop = Stop()
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def record(number: int, frame: FrameType | None) -> None:
         if stop.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         stop.signal = signal.Signals(number)
@@ -34,7 +34,7 @@ def stoppable() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, record) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

@@ -1,4 +1,4 @@
-"""What a training writes down: a line of JSON for each event, and TensorBoard's files."""
+"""The log of a training: a line of JSON for each event, and TensorBoard files."""
 
 import json
 import math
@@ -13,29 +13,29 @@ from aimanga.images import read
 FILE, TENSORBOARD = "log.jsonl", "tensorboard"
 
 Event = dict[str, Any]
-"""`event`, `iteration`, `time`, and what belongs to the kind of event."""
+"""`event`, `iteration`, `time`, and the fields of its kind."""
 
-# What is overtaken when a training goes back to an earlier iteration; all else did happen.
-_OVERTAKEN = frozenset({"train", "validation", "fed", "saved"})
+# Events that a rollback or resumption makes void if they are of a later iteration.
+_VOIDED = frozenset({"train", "validation", "inputs", "saved"})
 
 
 class Log:
-    """Writes events down as they happen.
+    """Writes events as they happen.
 
-    Kinds of events: `start`, `train` (means over some iterations), `validation`, `fed` (a sheet of what the network
-    gets), `saved`, `warning`, `rollback`, `end`. A line that a killed process has left unfinished is dropped.
+    Kinds of events: `start`, `train` (means over some iterations), `validation`, `inputs` (a sheet of the network's
+    inputs), `saved`, `warning`, `rollback`, `end`. An unfinished line of a killed process is removed.
 
     Args:
         folder: The run's folder, which exists.
-        tensorboard: Whether TensorBoard's files are written, too.
-        resumed_at: The iteration from which the training goes on; what TensorBoard has of later ones is hidden.
+        tensorboard: Write TensorBoard files, too.
+        resumed_at: The iteration that the training resumes from; later points are purged from TensorBoard.
     """
 
     def __init__(self, folder: Path, *, tensorboard: bool, resumed_at: int | None = None) -> None:
         self._folder = folder
         path = folder / FILE
         _drop_unfinished_line(path)
-        # Line-buffered: what has happened is there when the process is killed.
+        # Line-buffered: nothing is lost if the process is killed.
         self._file = path.open("a", encoding="ascii", buffering=1)
         self._board: Any = None
         if tensorboard:
@@ -55,27 +55,27 @@ class Log:
             self._board.close()
 
     def write(self, event: str, iteration: int, **fields: object) -> Event:
-        """Write an event down; give it as it was written. What is not finite becomes null, which JSON has."""
+        """Write an event and return it as it was written: values that are not finite become null."""
         time = datetime.now(UTC).isoformat(timespec="seconds")
         written: Event = {"event": event, "iteration": iteration, "time": time, **_finite(fields)}
         self._file.write(json.dumps(written, allow_nan=False) + "\n")
         if self._board is not None:
-            self._show(written)
+            self._to_tensorboard(written)
         return written
 
-    def _show(self, event: Event) -> None:
+    def _to_tensorboard(self, event: Event) -> None:
         iteration = event["iteration"]
         if event["event"] == "train":
             for group in ("losses", "lr", "gradients"):
                 self._curves(group, event[group], iteration)
-            self._curves("training", {key: event[key] for key in ("difference", "samples_per_second")}, iteration)
+            self._curves("training", {key: event[key] for key in ("l1", "samples_per_second")}, iteration)
         elif event["event"] == "validation":
             for kind, scores in event["scores"].items():
                 self._curves(kind, scores, iteration)
             for kind, path in event["grids"].items():
                 self._picture(kind, path, iteration)
-        elif event["event"] == "fed":
-            self._picture("fed", event["picture"], iteration)
+        elif event["event"] == "inputs":
+            self._picture("inputs", event["picture"], iteration)
         else:
             return
         self._board.flush()
@@ -90,14 +90,14 @@ class Log:
 
 
 def read_log(folder: Path) -> list[Event]:
-    """The events of a run, in order; what was overtaken when it went back to an earlier iteration is left out."""
+    """The events of a run, in order, without those that a rollback or resumption made void."""
     found: list[Event] = []
     for event in _lines(folder / FILE):
         back_to = event["to"] if event["event"] == "rollback" else None
         if event["event"] == "start":
             back_to = event["iteration"]
         if back_to is not None:
-            found = [old for old in found if old["event"] not in _OVERTAKEN or old["iteration"] <= back_to]
+            found = [old for old in found if old["event"] not in _VOIDED or old["iteration"] <= back_to]
         found.append(event)
     return found
 

@@ -1,4 +1,4 @@
-"""The networks of a training, as they are before its first iteration."""
+"""Build and load the networks of a training."""
 
 import copy
 from collections.abc import Iterator
@@ -28,31 +28,32 @@ from aimanga.models.checkpoint import read_info, read_state
 from aimanga.models.detect import build_network
 from aimanga.models.networks import Generator
 from aimanga.models.rrdbnet import ResidualDenseBlock
-from aimanga.train.recipe import RecipeFile, TrainRecipe
+from aimanga.problems import Problems
+from aimanga.train.reading import RecipeFile
+from aimanga.train.recipe import TrainRecipe
 
 _KINDS: dict[str, type[UNetDiscriminator | UNetDiscriminatorSN]] = {
     "multiscale": UNetDiscriminator,
     "realesrgan": UNetDiscriminatorSN,
 }
 
-# Dense blocks start with weights this much smaller than the rectifiers call for (ESRGAN, section 3.1): otherwise the
-# sums of many blocks without normalization grow out of all bounds.
-_SMALL = 0.1
+# Dense blocks start with weights smaller than He initialization by this factor (ESRGAN, section 3.1): otherwise the
+# activations of many blocks without normalization explode.
+_INIT_SCALE = 0.1
 
-# The estimates of the spectral norms start at random and are improved with each update; they have to be near from the
-# first one on.
+# Each update improves the estimates of the spectral norms, which start at random; the first one needs good ones.
 _POWER_ITERATIONS = 15
 
 
 @dataclass(frozen=True)
 class Networks:
-    """What is trained, and what helps.
+    """The networks of a training.
 
     Attributes:
-        start: The generator as it starts, and what is known about it; its network is never changed.
-        generator: What is trained: the same network, or the variant that the recipe wants of it.
-        discriminator: Its opponent; None without a GAN loss.
-        vgg: What finds the features of the perceptual loss; None without one.
+        start: The generator at iteration 0, with what is known about it; never changed.
+        generator: The network in training: a copy of `start`, or the variant that the recipe names.
+        discriminator: None without an adversarial loss.
+        vgg: Extracts the features of the perceptual loss; None without one.
     """
 
     start: LoadedModel
@@ -62,57 +63,58 @@ class Networks:
 
     @property
     def scale(self) -> int:
-        """The generator's factor."""
+        """The scale factor of the generator."""
         return self.start.network_scale
 
     def trained(self) -> dict[str, nn.Module]:
-        """The networks that are trained, by name."""
+        """The networks in training, by name."""
         found: dict[str, nn.Module] = {"generator": self.generator}
         return found if self.discriminator is None else found | {"discriminator": self.discriminator}
 
 
-def build(file: RecipeFile, *, stand_in: bool = False) -> Networks:
-    """Build and load all networks that a recipe wants.
+def build(file: RecipeFile, *, random_vgg: bool = False) -> Networks:
+    """Build and load all networks of a recipe.
 
     Args:
         file: The recipe.
-        stand_in: Where VGG19's weights are missing take random ones: as slow, for measurements of time and memory.
+        random_vgg: Use random weights if VGG19's are missing: they take the same time and memory.
 
     Raises:
-        UsageError: Weights are missing, damaged, or of another network; all such problems are named at once.
+        UsageError: Weights are missing, damaged, or of another network; the message names all of them.
     """
     recipe = file.recipe
-    problems: list[str] = []
+    problems = Problems()
+    wrong = (ModelError, UsageError)
     start: LoadedModel | None = None
     generator: Generator | None = None
-    with _naming(problems, file.where("model", "start")):
+    with problems.noting(file.where("model", "start"), wrong):
         start = _start(recipe)
-        with _naming(problems, file.where("model", "preset")):
+        with problems.noting(file.where("model", "preset"), wrong):
             generator = _variant(start, recipe.model.preset)
     discriminator = None
     if "gan" in recipe.losses.active:
-        with _naming(problems, file.where("discriminator", "start")):
+        with problems.noting(file.where("discriminator", "start"), wrong):
             discriminator = _discriminator(recipe)
     vgg = None
     if "perceptual" in recipe.losses.active:
-        with _naming(problems, file.where("losses", "perceptual"), "; --set losses.perceptual.weight=0 goes without"):
-            vgg = _random_vgg() if stand_in and not weights.weight_file("vgg19").path.is_file() else load_vgg19()
+        where = f"{file.where('losses', 'perceptual')} (--set losses.perceptual.weight=0 switches it off)"
+        with problems.noting(where, wrong):
+            vgg = _random_vgg() if random_vgg and not weights.weight_file("vgg19").path.is_file() else load_vgg19()
     if start is not None:
         multiple = start.network_scale * start.network.size_multiple
         if recipe.data.crop % multiple:
-            problems.append(f"{file.where('data', 'crop')}: {recipe.data.crop} is no multiple of {multiple}")
-    if problems:
-        raise UsageError("; ".join(problems))
+            problems.add(f"{file.where('data', 'crop')}: {recipe.data.crop} is no multiple of {multiple}")
+    problems.refuse()
     assert start is not None
     assert generator is not None
     return Networks(start, generator.train(), discriminator, vgg)
 
 
 def estimate_norms(discriminator: UNetDiscriminator | UNetDiscriminatorSN) -> None:
-    """Do one step of the power iterations that estimate the spectral norms, once an update of the weights.
+    """Do one step of the power iterations that estimate the spectral norms; call it once per update of the weights.
 
-    In training mode each forward pass would do one: a number of them that depends on how a batch is cut, and state
-    that is changed amid an iteration. The passes of an iteration use evaluation mode, therefore.
+    In training mode each forward pass would do one: their number would depend on gradient accumulation, and state would
+    change within an iteration. Therefore the passes of an iteration use evaluation mode.
     """
     parameter = next(discriminator.parameters())
     smallest = torch.zeros(1, discriminator.in_channels, 8, 8, device=parameter.device)
@@ -122,19 +124,10 @@ def estimate_norms(discriminator: UNetDiscriminator | UNetDiscriminatorSN) -> No
     discriminator.eval()
 
 
-@contextmanager
-def _naming(problems: list[str], where: str, remedy: str = "") -> Iterator[None]:
-    """Collect what is wrong, with its place in the recipe."""
-    try:
-        yield
-    except (ModelError, UsageError) as error:
-        problems.append(f"{where}: {error}{remedy}")
-
-
 def _start(recipe: TrainRecipe) -> LoadedModel:
     model = recipe.model
-    if model.starts_from is not None:
-        return load_model(model.starts_from)
+    if model.start != "none":
+        return load_model(model.start)
     with _seeded(recipe.train.seed, "generator"):
         network = RRDBNet(scale=model.scale, features=model.features, blocks=model.blocks, growth=model.growth)
         for block in network.modules():
@@ -144,16 +137,16 @@ def _start(recipe: TrainRecipe) -> LoadedModel:
                     assert conv.bias is not None
                     nn.init.kaiming_normal_(conv.weight)
                     with torch.no_grad():
-                        conv.weight.mul_(_SMALL)
+                        conv.weight.mul_(_INIT_SCALE)
                     nn.init.zeros_(conv.bias)
-    # PixelShuffle begins as nearest upsampling and not with four phases at random, which leave a checkerboard for long
+    # PixelShuffle starts as nearest upsampling and not with four random phases, which leave a checkerboard for long
     # (A. Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017, arXiv:1707.02937).
     network = convert(network, Variant(model.attention, model.upsampler))
     return LoadedModel("random weights", network, network.scale, network.scale, None, "")
 
 
 def _variant(start: LoadedModel, preset: str | None) -> Generator:
-    """A network of its own, which gives the same pictures."""
+    """A new network with the same output."""
     if preset is None:
         return copy.deepcopy(start.network)
     if not isinstance(start.network, RRDBNet):
@@ -187,7 +180,7 @@ def _random_vgg() -> VGG19Features:
 
 @contextmanager
 def _seeded(seed: int, purpose: str) -> Iterator[None]:
-    """Draw first weights from a seed; the global random state stays as it was."""
+    """Initialize weights from a seed; the global random state stays as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, "first weights", purpose))
+        torch.manual_seed(seed_of(seed, "weights", purpose))
         yield

@@ -1,181 +1,159 @@
-"""Recipes of training: what is trained, on what, towards what, for how long. One typed table for each."""
+"""The training recipe: model, data, losses, optimization, validation. One typed table of TOML for each."""
 
-import json
-import os
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from aimanga import weights
-from aimanga.config import Config, Key, explain, key_lines, place, read_toml, recipe_file
-from aimanga.degrade.recipe import DEGRADATIONS
-from aimanga.errors import UsageError
+from aimanga.config import Config
 from aimanga.losses import GanLoss
-from aimanga.models import MODELS
 from aimanga.models.rrdbnet import Attention, Upsampler
-
-SHIPPED = ("aimanga", "psnr", "smoke")
-"""The recipes that come with the package: `train-NAME.toml`."""
 
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
+_ARCHITECTURE = ("scale", "features", "blocks", "growth", "attention", "upsampler")
 _LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
 
-_SHAPE = ("scale", "features", "blocks", "growth", "attention", "upsampler")
-
-
 class Model(Config):
-    """The generator: from where it starts, and what it becomes."""
+    """The generator."""
 
     start: str = "realesrgan-x4plus"
-    """A model's name or a weight file, relative to this recipe, to start from; "none" for random weights."""
+    """Pretrained weights: a model's name, or a weight file relative to this recipe; "none" for random weights."""
     preset: Literal["realesrgan", "aimanga"] | None = None
-    """The variant of RRDBNet that it is turned into, with the same pictures; left out, it stays as it is."""
+    """The variant of RRDBNet that it is converted to, with the same output; left out, it stays as it is."""
     scale: Literal[1, 2, 4] = 4
-    """Factor of a network that starts with random weights, like all that follow."""
+    """Scale factor of a network with random weights; all of the following are for such a network, too."""
     features: Count = 64
-    """Channels of its trunk."""
+    """Channels of the trunk."""
     blocks: Count = 23
-    """Number of its blocks."""
+    """Number of RRDBs."""
     growth: Count = 32
-    """Channels that a layer of its dense blocks adds."""
+    """Channels that each convolution of an RDB adds."""
     attention: Attention = "none"
-    """Its attention: none, pixel, channel."""
+    """none, pixel, channel."""
     upsampler: Upsampler = "nearest"
-    """Its upsampler: nearest, pixelshuffle."""
+    """nearest, pixelshuffle."""
 
     @model_validator(mode="after")
-    def _one_way_only(self) -> Self:
+    def _pretrained_or_random(self) -> Self:
         fields = type(self).model_fields
-        shape = [name for name in _SHAPE if getattr(self, name) != fields[name].default]
-        if self.starts_from is not None and shape:
-            raise ValueError(f'{", ".join(shape)}: the weights decide that; start = "none" makes a new network')
+        given = [name for name in _ARCHITECTURE if getattr(self, name) != fields[name].default]
+        if self.start != "none" and given:
+            raise ValueError(f'{", ".join(given)}: the weights decide that; start = "none" makes a new network')
         return self
-
-    @property
-    def starts_from(self) -> str | None:
-        """The model or file to start from; None for random weights."""
-        return None if self.start == "none" else self.start
 
 
 class Discriminator(Config):
-    """The network that tells real pictures from made ones."""
+    """The discriminator, used if `losses.gan` has a weight."""
 
     kind: Literal["multiscale", "realesrgan"] = "multiscale"
-    """multiscale: the method's own, with three maps of logits. realesrgan: Real-ESRGAN's, with one."""
+    """multiscale: the method's own, with logits at three scales. realesrgan: Real-ESRGAN's, with one."""
     features: Count = 64
-    """Its channels at full resolution."""
+    """Channels at full resolution."""
     start: str | None = None
-    """A weight file, relative to this recipe, or a name of `aimanga weights` (realesrgan-x4plus-netd), to start from;
-    left out, random weights."""
+    """Pretrained weights: a file relative to this recipe, or a name of `aimanga weights` (realesrgan-x4plus-netd); left
+    out, random weights."""
 
 
 class Source(Config):
-    """Pictures to learn from."""
+    """A source of training pictures."""
 
     path: str
-    """Relative to this recipe: a folder that `aimanga curate` made, one that `aimanga degrade pairs` made, a folder of
-    pictures, or one picture. Of the first kind the kept pictures or their crops are taken, of the second the pairs as
-    they are stored."""
+    """Relative to this recipe: a folder of `aimanga curate` (its crops or kept pictures are used), a folder of
+    `aimanga degrade pairs` (its stored pairs are used), any folder of pictures, or one picture."""
     lr: str | None = None
-    """A folder with pictures of low resolution and equal names: pairs of the user's own, which are not degraded."""
+    """A folder of low-resolution pictures with the same names: your own pairs, which are not degraded."""
     weight: Positive = 1.0
-    """How often it is drawn from, in proportion to the weights of the others."""
+    """How often it is sampled, in proportion to the weights of the other sources."""
     recursive: bool = True
-    """Enter subfolders of a folder of pictures."""
+    """Search the subfolders of a folder of pictures."""
 
 
 class Data(Config):
-    """What it learns from."""
+    """The training data."""
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     """Where the pictures are."""
     degradation: str = "aimanga"
-    """The recipe that makes pictures of low resolution: a name (aimanga, realesrgan, bicubic) or a file, relative to
-    this recipe."""
+    """The degradation that makes LR: a name (aimanga, realesrgan, bicubic), or a recipe relative to this one."""
     crop: Annotated[int, Field(ge=16)] = 256
-    """Side of the squares that are cut from the pictures of high resolution, in pixels."""
-    flip: bool = True
-    """Mirror and turn the squares at random."""
+    """Side of the HR crops, in pixels."""
+    augment: bool = True
+    """Flip and rotate the crops at random."""
     problems: Literal["refuse", "skip"] = "refuse"
-    """What is done about pictures that are unreadable, too small, or copies of one another: refuse to start, or go on
-    without them."""
+    """What to do about pictures that are unreadable, too small, or duplicates: refuse to start, or skip them."""
     max_pixels: Count = 2**28
     """Pictures with more pixels count as unreadable."""
-    readers: Annotated[int, Field(ge=0, le=64)] = 2
-    """Threads that read pictures ahead; 0 reads them when they are needed. Two batches at most are read ahead."""
+    workers: Annotated[int, Field(ge=0, le=64)] = 2
+    """Threads that load crops, at most two batches ahead; 0 loads in the main thread."""
 
 
 class Pixel(Config):
-    """The difference of the samples."""
+    """Pixel loss."""
 
     weight: Weight = 1.0
-    """Its share in the sum; 0 leaves it out."""
+    """Its weight in the total loss; 0 switches it off."""
     kind: Literal["l1", "charbonnier"] = "l1"
-    """Mean absolute difference, or the same with a smooth foot."""
+    """L1, or Charbonnier, which is smooth at 0."""
     sharpened: bool = False
-    """Compare with the sharpened picture (unsharp masking), as Real-ESRGAN does."""
+    """Compare with the sharpened HR crop (USM), as Real-ESRGAN does."""
 
 
 class Perceptual(Config):
-    """The difference of the features that VGG19 finds."""
+    """Perceptual loss: L1 of the features of VGG19."""
 
     weight: Weight = 1.0
-    """Its share in the sum; 0 leaves it out."""
+    """Its weight in the total loss; 0 switches it off."""
     layers: Annotated[
         dict[Literal["conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4"], Positive], Field(min_length=1)
     ] = _LAYERS  # type: ignore[assignment]  # checked as all defaults of a table are
     """Weights of the layers, before their activation."""
     sharpened: bool = False
-    """Compare with the sharpened picture."""
+    """Compare with the sharpened HR crop (USM)."""
 
 
 class Gan(Config):
-    """What the discriminator finds."""
+    """Adversarial loss."""
 
     weight: Weight = 0.1
-    """Its share in the sum; 0 leaves it and the discriminator out."""
+    """Its weight in the total loss; 0 switches it off, and the discriminator, too."""
     kind: GanLoss = "vanilla"
     """vanilla, hinge, least_squares."""
 
 
 class Weighted(Config):
-    """A loss with nothing to choose but its weight."""
+    """A loss with no option but its weight."""
 
     weight: Weight = 1.0
-    """Its share in the sum; 0 leaves it out."""
+    """Its weight in the total loss; 0 switches it off."""
 
 
 class Losses(Config):
-    """Towards what it learns: the weighted sum of those that are named."""
+    """The total loss: the weighted sum of those that are named."""
 
     pixel: Pixel | None = None
-    """The samples."""
+    """L1 or Charbonnier."""
     perceptual: Perceptual | None = None
-    """VGG19's features; needs `aimanga weights fetch vgg19`."""
+    """Features of VGG19; needs `aimanga weights fetch vgg19`."""
     gan: Gan | None = None
-    """The discriminator's opinion."""
+    """The adversarial loss."""
     ldl: Weighted | None = None
-    """Artifacts, told from detail by the local variance of the differences; needs the average of the weights."""
+    """Artifacts, told from detail by the local variance of the residual; needs the EMA."""
     focal_frequency: Weighted | None = None
-    """Frequencies, the wrong ones more."""
+    """Differences of spectra, the larger ones weighted more."""
     ms_ssim: Weighted | None = None
-    """Structure at five scales; at fewer where the crop is below 161."""
+    """1 - MS-SSIM at five scales; at fewer if the crop is below 161."""
     colour: Weighted | None = None
-    """Mean colours of 16 x 16 pixels."""
+    """L1 of the mean colours of 16 x 16 pixels."""
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _compare_with_hr(self) -> Self:
         if not self.active - {"gan"}:
             raise ValueError(
-                "at least one loss besides gan needs a weight above 0: nothing else ties the result to the picture"
+                "at least one loss besides gan needs a weight above 0: nothing else ties the output to the HR crop"
             )
         return self
 
@@ -185,282 +163,130 @@ class Losses(Config):
         return frozenset(name for name, loss in self if loss is not None and loss.weight > 0)
 
 
-class Average(Config):
-    """The exponential moving average of the weights: what is validated, and what comes out."""
+class Ema(Config):
+    """The exponential moving average (EMA) of the generator's weights, which is validated and saved."""
 
-    decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    """Share of the old average that each iteration keeps; 0 for the weights themselves."""
+    decay: Decay = 0.999
+    """Share of the EMA that each iteration keeps; 0 switches it off."""
 
 
 class Train(Config):
-    """How long and how fast it learns."""
+    """Length of the training, and its optimizers."""
 
     iterations: Count
-    """After how many it ends."""
+    """Number of iterations."""
     hours: Positive | None = None
-    """After how many hours it stops and saves, wherever it is; left out, it goes on to the end."""
-    batch: Count = 16
-    """Squares that one iteration sees, on all devices together."""
+    """Stop and save after so many hours; left out, there is no limit."""
+    batch_size: Count = 16
+    """Crops per iteration, on all devices together."""
     accumulate: Count = 1
-    """Into how many parts each device cuts its share of the batch, one after another: less memory, the same result."""
+    """Gradient accumulation: each device splits its share of the batch into so many parts, which saves memory."""
     lr: Positive = 1e-4
     """Learning rate of the generator."""
     discriminator_lr: Positive | None = None
     """Learning rate of the discriminator; left out, the generator's."""
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
-    """Adam's decays of the means of the gradients and of their squares."""
+    betas: tuple[Decay, Decay] = (0.9, 0.99)
+    """Adam's betas."""
     weight_decay: Weight = 0.0
-    """Decay of the weights, apart from the gradients (AdamW); 0 is plain Adam."""
-    clip: Positive | None = None
-    """Longest gradient, over all weights of a network, that is followed as it is; longer ones are cut to it."""
+    """Decoupled weight decay (AdamW); 0 is plain Adam."""
+    grad_clip: Positive | None = None
+    """Clip the gradient norm of each network to this; left out, gradients are not clipped."""
     warmup: Annotated[int, Field(ge=0)] = 0
-    """Iterations over which the rates rise from 0."""
-    schedule: Literal["constant", "cosine", "steps"] = "constant"
-    """How the rates fall: not at all, along half a cosine to `lowest`, or by half at each of `steps`."""
-    lowest: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Where the cosine ends, as a share of the rate."""
-    steps: tuple[Count, ...] = ()
-    """Iterations after which the rates are halved."""
-    average: Average = Average()
-    """The average of the weights."""
+    """Warm-up: iterations over which the learning rates rise linearly from 0."""
+    schedule: Literal["constant", "cosine", "multistep"] = "constant"
+    """Learning rate schedule: constant, half a cosine down to `min_lr_ratio`, or halved at each of `milestones`."""
+    min_lr_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Where the cosine ends, as a share of the learning rate."""
+    milestones: tuple[Count, ...] = ()
+    """Iterations after which the learning rates are halved."""
+    ema: Ema = Ema()
+    """The EMA of the weights."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """All draws follow from it: squares, degradations, first weights."""
+    """Random seed of crops, degradations and initial weights."""
 
     @model_validator(mode="after")
-    def _steps_of_steps(self) -> Self:
-        if (self.schedule == "steps") != bool(self.steps):
-            raise ValueError('schedule = "steps" needs steps, and steps need it')
+    def _milestones_of_multistep(self) -> Self:
+        if (self.schedule == "multistep") != bool(self.milestones):
+            raise ValueError('schedule = "multistep" needs milestones, and milestones need it')
         return self
 
 
 class Validation(Config):
-    """How it is watched."""
+    """The validation sets, and how often they are evaluated."""
 
     every: Count = 1000
-    """After how many iterations; before the first and after the last one, too."""
+    """Iterations between validations; there is one before the first and after the last iteration, too."""
     held_out: Annotated[int, Field(ge=0)] = 8
-    """How many pictures of the sources are kept from training, if `pictures` is left out."""
+    """Size of the validation set that is held out of the sources if `pictures` is left out."""
     pictures: str | None = None
-    """Pictures of high resolution that it is measured on, relative to this recipe; a folder or a file."""
+    """HR pictures of a validation set, relative to this recipe; a folder or a file."""
     real: str | None = None
-    """Pictures of low quality as they are met, with no better version: a folder or a file, relative to this recipe."""
+    """Real low-quality pictures without ground truth: a folder or a file, relative to this recipe."""
     crop: Annotated[int, Field(ge=32)] | None = 512
-    """Side of the square in the middle of the pictures that is looked at, in pixels of high resolution, for the time it
-    takes."""
+    """Validate on the centre crop of this side, in HR pixels, to save time."""
     metrics: tuple[str, ...] = ("psnr", "ssim", "niqe", "brisque")
-    """Metrics of `aimanga metrics`; those that compare with the true picture are left out on real pictures."""
+    """Metrics of `aimanga metrics`; FR metrics are left out on real pictures."""
     best: str | None = None
-    """The metric that decides which weights are `best.safetensors`; on real pictures where there are some and it can.
-    Left out: l1, the mean absolute difference, in which 1 is from black to white."""
+    """The metric that chooses `best.safetensors`, on real pictures if there are any and it can. Left out: l1."""
     grid: Annotated[int, Field(ge=1, le=64)] = 4
-    """How many pictures of each kind are shown."""
+    """Number of pictures per validation sheet."""
 
 
 class Saving(Config):
-    """How it is kept from being lost."""
+    """Saved states, from which a training can resume."""
 
     every: Count = 1000
-    """After how many iterations everything is saved; at an end of any kind, too."""
+    """Iterations between states; one is saved at the end of the run, too, however it ends."""
     keep: Annotated[int, Field(ge=2)] = 3
-    """How many of these states are kept."""
+    """Number of the last states that are kept."""
 
 
 class Logging(Config):
-    """What is written down."""
+    """The log."""
 
     every: Count = 20
-    """Over how many iterations the figures are averaged."""
-    fed: Annotated[int, Field(ge=0)] = 5000
-    """After how many iterations there is a sheet of what the network is fed; the first one is after the first."""
+    """Iterations over which losses are averaged for a line of the log."""
+    inputs: Annotated[int, Field(ge=0)] = 5000
+    """Iterations between sheets of the network's inputs, the first one after iteration 1; 0 for none."""
     tensorboard: bool = True
-    """Write TensorBoard's files, too."""
+    """Write TensorBoard files, too."""
 
 
 class Compute(Config):
-    """With what it is computed."""
+    """Precision and speed."""
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Type of the convolutions; sums, weights and losses stay in fp32. auto: bf16 where it is faster."""
+    """Precision of the convolutions; weights and losses stay in fp32. auto: bf16 if the device is fast in it."""
     channels_last: bool = True
-    """Store channels together, which is faster nearly everywhere."""
+    """Channels-last memory format, which is faster nearly everywhere."""
     compile: bool = False
-    """Compile the networks with torch.compile: faster after minutes, on GPUs."""
+    """Compile the networks with torch.compile: faster on GPUs, after minutes of compilation."""
     deterministic: bool = True
-    """The same bytes from the same recipe on one machine; on GPUs it costs a little time."""
+    """The same recipe gives the same bytes on one machine; a little slower on GPUs."""
 
 
 class TrainRecipe(Config):
     """A training."""
 
     description: str = ""
-    """What it is for, and where its numbers come from."""
+    """What it is for, and where its values come from."""
     license: str | None = None
-    """Licence of the resulting weights, as an SPDX identifier; left out, that of the weights it starts from."""
+    """Licence of the trained weights, as an SPDX identifier; left out, that of the pretrained weights."""
     model: Model = Model()
     """The generator."""
     discriminator: Discriminator = Discriminator()
-    """Its opponent, where `losses.gan` has a weight."""
+    """The discriminator."""
     data: Data
-    """What it learns from."""
+    """The training data."""
     losses: Losses
-    """Towards what it learns."""
+    """The losses and their weights."""
     train: Train
-    """How long and how fast."""
+    """Iterations, batch size, optimizers, learning rates, EMA."""
     validation: Validation = Validation()
-    """How it is watched."""
+    """The validation sets."""
     saving: Saving = Saving()
-    """How it is kept."""
+    """Saved states."""
     logging: Logging = Logging()
-    """What is written down."""
+    """The log."""
     compute: Compute = Compute()
-    """With what it is computed."""
-
-
-@dataclass(frozen=True)
-class RecipeFile:
-    """A recipe, and where in its file everything stands.
-
-    Attributes:
-        path: The file.
-        recipe: What it says, with all paths absolute.
-        lines: Lines of its keys, or "--set" for those that were set on the command line.
-    """
-
-    path: Path
-    recipe: TrainRecipe
-    lines: Mapping[Key, int | str]
-
-    def where(self, *key: str | int) -> str:
-        """A key as people look for it: `recipe.toml: line 12, losses.gan.weight`."""
-        return f"{self.path}: {place(key, self.lines)}"
-
-
-def without_folders(recipe: TrainRecipe) -> TrainRecipe:
-    """The recipe as it can be given away: of each path only the last name, which tells nothing of a user."""
-    return _with_paths(recipe, lambda path, key: Path(path).name)
-
-
-def recipe_path(recipe: str | Path) -> Path:
-    """Where a recipe lies: one of `SHIPPED` by its name, or a file by its path."""
-    return recipe_file("train", recipe, SHIPPED)
-
-
-def load_recipe(recipe: str | Path, settings: Sequence[str] = (), data: Sequence[str | Path] = ()) -> RecipeFile:
-    """Read a recipe.
-
-    Args:
-        recipe: The name of one of `SHIPPED`, or a TOML file.
-        settings: What to set otherwise: `train.lr=2e-4`, values as in TOML; quotes around texts can be left out. Paths
-            among them are relative to the current folder, not to the recipe.
-        data: Sources to take instead of the recipe's, likewise.
-
-    Raises:
-        UsageError: The file is missing or no recipe, or a setting is none; the message names all that is wrong, and the
-            lines.
-    """
-    path = recipe_path(recipe)
-    text, content = read_toml(path)
-    lines: dict[Key, int | str] = dict(key_lines(text))
-    if data:
-        settings = [*settings, f"data.sources={json.dumps([{'path': str(source)} for source in data])}"]
-    for setting in settings:
-        key, value = _setting(setting)
-        _set(content, key, value, setting)
-        for known in [known for known in lines if known[: len(key)] == key]:
-            del lines[known]
-        lines[key] = "--set"
-    try:
-        parsed = TrainRecipe.model_validate(content)
-    except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error, lines)}") from error
-    found = RecipeFile(path, parsed, lines)
-    problems = _contradictions(found)
-    if problems:
-        raise UsageError("; ".join(problems))
-    return replace(found, recipe=_with_absolute_paths(found))
-
-
-def _contradictions(file: RecipeFile) -> list[str]:
-    """What does not go together in a recipe whose every value is possible."""
-    recipe = file.recipe
-    active, crop, train = recipe.losses.active, recipe.data.crop, recipe.train
-    found = []
-    if train.batch % train.accumulate:
-        found.append(
-            f"{file.where('train', 'accumulate')}: {train.batch} does not divide into {train.accumulate} parts"
-        )
-    if "gan" in active and crop % 8:
-        found.append(f"{file.where('data', 'crop')}: {crop}: the discriminator takes multiples of 8")
-    if "ldl" in active and train.average.decay == 0:
-        found.append(f"{file.where('losses', 'ldl')}: it compares with the average of the weights, whose decay is 0")
-    return found
-
-
-def _setting(setting: str) -> tuple[Key, object]:
-    """Take `train.lr=2e-4` apart."""
-    name, equals, text = setting.partition("=")
-    key: Key = tuple(int(part) if part.isdigit() else part for part in name.strip().split("."))
-    if not equals or "" in key:
-        raise UsageError(f"--set {setting}: a setting is a key and its value, such as train.lr=2e-4")
-    try:
-        return key, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        try:
-            return key, json.loads(text)
-        except ValueError:
-            return key, text.strip()
-
-
-def _set(content: dict[str, object], key: Key, value: object, setting: str) -> None:
-    """Set a value in nested tables, making those that are missing."""
-    table: object = content
-    try:
-        for part in key[:-1]:
-            # What is neither a table nor an array raises.
-            table = table.setdefault(part, {}) if isinstance(table, dict) else table[part]  # type: ignore[index]
-        table[key[-1]] = value  # type: ignore[index]
-    except (TypeError, IndexError) as error:
-        raise UsageError(f"--set {setting}: the recipe has no such place") from error
-
-
-def _with_absolute_paths(file: RecipeFile) -> TrainRecipe:
-    """The recipe with all paths as the user meant them, so that it can be kept elsewhere."""
-
-    def absolute(path: str, key: Key) -> str:
-        given = any(file.lines.get(key[:length]) == "--set" for length in range(1, len(key) + 1))
-        # Not `resolve`: a link is what the user named.
-        found = os.path.abspath((Path() if given else file.path.parent) / Path(path).expanduser())  # noqa: PTH100
-        # What has no suffix and is not there may be the name of a model that is misspelt, rather than a path.
-        return path if key == ("model", "start") and not Path(path).suffix and not Path(found).exists() else found
-
-    return _with_paths(file.recipe, absolute)
-
-
-def _with_paths(recipe: TrainRecipe, change: Callable[[str, Key], str]) -> TrainRecipe:
-    """The recipe with all its paths changed; names of models, of weight files and of shipped recipes are none."""
-
-    def changed(path: str | None, *key: str | int) -> str | None:
-        return None if path is None else change(path, key)
-
-    sources = []
-    for number, source in enumerate(recipe.data.sources):
-        paths = {name: changed(getattr(source, name), "data", "sources", number, name) for name in ("path", "lr")}
-        sources.append(source.model_copy(update=paths))
-    data: dict[str, object] = {"sources": tuple(sources)}
-    if recipe.data.degradation not in DEGRADATIONS:
-        data["degradation"] = changed(recipe.data.degradation, "data", "degradation")
-    model: dict[str, object] = {}
-    if recipe.model.starts_from not in (None, *(known.name for known in MODELS)):
-        model["start"] = changed(recipe.model.start, "model", "start")
-    watched = {name: changed(getattr(recipe.validation, name), "validation", name) for name in ("pictures", "real")}
-    discriminator: dict[str, object] = {}
-    if not weights.is_name(recipe.discriminator.start):
-        discriminator["start"] = changed(recipe.discriminator.start, "discriminator", "start")
-    return recipe.model_copy(
-        update={
-            "data": recipe.data.model_copy(update=data),
-            "model": recipe.model.model_copy(update=model),
-            "discriminator": recipe.discriminator.model_copy(update=discriminator),
-            "validation": recipe.validation.model_copy(update=watched),
-        }
-    )
+    """Precision and speed."""

@@ -1,30 +1,34 @@
-"""Whether a run's folder is fit to begin in, or to go on in."""
+"""Check whether a training can start in a folder, or resume there."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from aimanga.config import load
 from aimanga.errors import UsageError
+from aimanga.train.reading import RECIPE
 from aimanga.train.recipe import TrainRecipe
-from aimanga.train.run import RECIPE
 from aimanga.train.states import States
 
-# What can change when a training is gone on with: it does not alter what the next iterations compute, or only how.
+# What may change on resuming: it does not change the result of the next iterations.
 _FREE = (
     "description", "license", "compute", "saving", "logging", "validation",
     "train.iterations", "train.hours", "train.accumulate",
-    "data.sources", "data.readers", "data.problems", "data.max_pixels",
+    "data.sources", "data.workers", "data.problems", "data.max_pixels",
 )  # fmt: skip
 
 
 def check_folder(folder: Path, states: States, recipe: TrainRecipe, *, resume: bool) -> None:
-    """See that a new training finds no old one, and that one that is gone on with is the same."""
+    """Check that a new training does not overwrite another, and that a resumed one has the same recipe.
+
+    Raises:
+        UsageError: It does, or has not; the message names what differs.
+    """
     saved = states.iterations()
     if not saved:
         return
     if not resume:
         raise UsageError(
-            f"{folder}: a training is there, at iteration {saved[0]}; --resume goes on, another folder begins anew"
+            f"{folder} holds a training at iteration {saved[0]}; resume it with --resume, or choose another folder"
         )
     before = load(TrainRecipe, folder / RECIPE)
     free = _FREE if recipe.train.schedule != "cosine" else tuple(key for key in _FREE if key != "train.iterations")
@@ -36,12 +40,12 @@ def check_folder(folder: Path, states: States, recipe: TrainRecipe, *, resume: b
     ]
     if changed:
         raise UsageError(
-            f"{folder}: the training there was begun otherwise: {', '.join(changed)}; another folder begins anew"
+            f"{folder}: the training there has another recipe: {', '.join(changed)}; choose another folder"
         )
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Nested tables as dotted keys."""
+    """Flatten nested tables to dotted keys."""
     found: dict[str, object] = {}
     for key, value in table.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}

@@ -1,69 +1,54 @@
-"""A training at work: all that belongs to it, and how it is kept on the disk."""
+"""A run: everything that belongs to a training, and how it is saved and restored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 from lightning_fabric import Fabric
 
-from aimanga.batch import Watcher
 from aimanga.config import to_toml
 from aimanga.device import device_in_words
 from aimanga.errors import DivergedError, UsageError
 from aimanga.models import LoadedModel, save_checkpoint
 from aimanga.train.check import DataSet
-from aimanga.train.feed import Feed
-from aimanga.train.guard import Guard
+from aimanga.train.divergence import DivergenceCheck
 from aimanga.train.learner import Learner
+from aimanga.train.loader import Loader
 from aimanga.train.log import Log
 from aimanga.train.networks import Networks
-from aimanga.train.origin import versions
-from aimanga.train.recipe import RecipeFile, TrainRecipe, without_folders
+from aimanga.train.provenance import provenance
+from aimanga.train.reading import RecipeFile, without_folders
+from aimanga.train.recipe import TrainRecipe
 from aimanga.train.states import State, States, is_finite
 from aimanga.train.validation import HELD_OUT, REAL, History, Validator
+from aimanga.train.watcher import TrainWatcher
 
-RECIPE = "recipe.toml"
 LATEST = "latest.safetensors"
 BEST = "best.safetensors"
 
 
-class TrainWatcher(Protocol):
-    """Is told how a training goes on."""
-
-    def checking(self, files: int) -> Watcher:
-        """So many files are about to be checked: who wants to be told about each of them."""
-
-    def iterated(self, iteration: int, iterations: int, figures: Mapping[str, float]) -> None:
-        """An iteration is done; its figures are those of `Learner.step`."""
-
-    def happened(self, event: Mapping[str, object]) -> None:
-        """Something was written into the log: see `Log`."""
-
-
 @dataclass
 class Run:
-    """A training at work.
+    """A training in progress.
 
     Attributes:
         file: Its recipe.
-        folder: Where its results go.
-        fabric: Where it runs.
+        folder: The folder of its results.
+        fabric: Device, precision and processes.
         precision: fp32, bf16 or fp16.
-        networks: What it began with.
-        learner: What changes.
-        data: What it learns from.
-        feed: In which order.
-        validator: What measures it.
-        history: The best of each measure so far.
-        states: What is saved of it.
-        guard: What notices explosions.
-        watcher: Who is told.
-        log: What is written down; None but in the first process.
-        iteration: How many iterations are done.
-        rate_factor: What the learning rates are multiplied with, for it has diverged.
-        rollbacks: How often it has.
-        rolled_back_to: The state to which it went back last.
+        networks: The networks at iteration 0.
+        learner: Does the iterations.
+        data: The training data.
+        loader: Loads the batches.
+        validator: Evaluates the network on the validation sets.
+        history: The first and the best scores.
+        states: The saved states.
+        divergence: Detects divergence.
+        watcher: Reports progress.
+        log: None except in the first process.
+        iteration: The number of iterations done.
+        lr_factor: Multiplies the learning rates: halved by each rollback.
+        rollbacks: The number of rollbacks.
+        rolled_back_to: The iteration of the last rollback's state.
     """
 
     file: RecipeFile
@@ -73,34 +58,32 @@ class Run:
     networks: Networks
     learner: Learner
     data: DataSet
-    feed: Feed
+    loader: Loader
     validator: Validator
     states: States
-    watcher: TrainWatcher | None
+    watcher: TrainWatcher
     history: History = field(default_factory=History)
-    guard: Guard = field(default_factory=Guard)
+    divergence: DivergenceCheck = field(default_factory=DivergenceCheck)
     log: Log | None = None
     iteration: int = 0
-    rate_factor: float = 1.0
+    lr_factor: float = 1.0
     rollbacks: int = 0
     rolled_back_to: int | None = None
 
     @property
     def recipe(self) -> TrainRecipe:
-        """What the recipe says."""
+        """The content of the recipe."""
         return self.file.recipe
 
-    def say(self, event: str, **fields: object) -> None:
-        """Write an event down, and tell it."""
+    def report(self, event: str, **fields: object) -> None:
+        """Write an event into the log, and call the watcher."""
         if self.log is not None:
-            written = self.log.write(event, self.iteration, **fields)
-            if self.watcher is not None:
-                self.watcher.happened(written)
+            self.watcher.on_event(self.log.write(event, self.iteration, **fields))
 
-    def say_start(self, *, resumed: bool) -> None:
-        """Write down what the training is."""
+    def report_start(self, *, resumed: bool) -> None:
+        """Report what the training is."""
         networks = {"generator": self.learner.generator, "discriminator": self.learner.discriminator}
-        self.say(
+        self.report(
             "start",
             recipe=to_toml(self.recipe),
             description=self.recipe.description.strip(),
@@ -118,44 +101,42 @@ class Run:
                 for name, network in networks.items()
                 if network is not None
             },
-            samples_per_iteration=self.recipe.train.batch,
+            samples_per_iteration=self.recipe.train.batch_size,
             iterations=self.recipe.train.iterations,
-            versions=versions(),
+            versions=provenance(),
             resumed=resumed,
         )
 
     def save(self) -> None:
-        """Save the state, and the average as `latest.safetensors`; what is saved already is left.
+        """Save the state, and the EMA as `latest.safetensors`, unless the iteration was saved before.
 
         Raises:
-            DivergedError: There are weights that are not finite.
+            DivergedError: Weights are not finite.
         """
         tensors, rest = self.learner.state()
         if not is_finite(tensors):
             raise DivergedError("not finite: weights")
         if self.fabric.is_global_zero and self.iteration not in self.states.iterations():
             rest |= {
-                "guard": self.guard.seen,
-                "rate_factor": self.rate_factor,
+                "recent_l1": self.divergence.recent,
+                "lr_factor": self.lr_factor,
                 "rollbacks": self.rollbacks,
                 "history": self.history.to_json(),
                 "data": self.data.digest,
             }
             self.states.save(State(self.iteration, tensors, rest))
             self.save_weights(self.folder / LATEST)
-            self.say("saved")
+            self.report("saved")
 
     def restore(self, iteration: int) -> None:
-        """Make everything as it was at the end of an iteration.
+        """Restore the state of an iteration.
 
         Raises:
             UsageError: The state is damaged, or of another training.
         """
         state = self.states.load(iteration)
         if state.rest["data"] != self.data.digest:
-            raise UsageError(
-                f"{self.file.where('data', 'sources')}: the training in {self.folder} was begun with other pictures"
-            )
+            raise UsageError(f"{self.file.where('data', 'sources')}: the training in {self.folder} has other pictures")
         try:
             self.learner.restore(state.tensors, state.rest)
         except (KeyError, RuntimeError, ValueError) as error:
@@ -163,29 +144,29 @@ class Run:
                 f"{self.states.folder}: the state of iteration {iteration} is of other networks"
             ) from error
         self.iteration = state.iteration
-        self.guard = Guard(state.rest["guard"])
+        self.divergence = DivergenceCheck(state.rest["recent_l1"])
         self.history = History.from_json(state.rest["history"])
-        self.rate_factor = state.rest["rate_factor"]
+        self.lr_factor = state.rest["lr_factor"]
         self.rollbacks = state.rest["rollbacks"]
 
     def as_model(self) -> LoadedModel:
-        """The average as it is now, for the engine that users run."""
+        """The EMA as a model for the engine that users run."""
         start = self.networks.start
-        return replace(start, name=f"iteration {self.iteration}", network=self.learner.average)
+        return replace(start, name=f"iteration {self.iteration}", network=self.learner.ema)
 
     def save_weights(self, path: Path) -> None:
-        """Write the average as a checkpoint that says where it is from."""
+        """Write the EMA as a checkpoint with its recipe, data and versions."""
         start = self.networks.start
         save_checkpoint(
             path,
-            self.learner.average,
+            self.learner.ema,
             scale=start.scale,
             license=self.recipe.license or start.license,
             training_data=(
                 f"{self.data.pictures} pictures (SHA-256 {self.data.digest}), "
-                f"{self.iteration} iterations of {self.recipe.train.batch}"
+                f"{self.iteration} iterations of {self.recipe.train.batch_size}"
             ),
             recipe=to_toml(without_folders(self.recipe)),
             parent=f"{Path(start.name).name} (SHA-256 {start.sha256})" if start.sha256 else None,
-            programs=versions(),
+            programs=provenance(),
         )

@@ -1,9 +1,8 @@
-"""What there is to learn from: folders of pictures, what `aimanga curate` has kept, stored pairs, in any mixture."""
+"""Find the training pictures: folders, curated pictures or crops, stored pairs, in any mixture."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from aimanga.batch import find
@@ -13,19 +12,22 @@ from aimanga.degrade.manifest import PAIRS_RECIPE, read_pairs
 from aimanga.degrade.recipe import load_degradation
 from aimanga.errors import UsageError
 from aimanga.images import READABLE_SUFFIXES, Box
-from aimanga.train.recipe import RecipeFile, Source
+from aimanga.pairing import hr_name, lr_name, pair
+from aimanga.problems import Problems
+from aimanga.train.reading import RecipeFile
+from aimanga.train.recipe import Source
 
 
 @dataclass(frozen=True)
 class Item:
-    """A picture to learn from.
+    """A training picture.
 
     Attributes:
-        file: The picture of high resolution.
-        box: The part of it that is looked at; None for all of it.
-        lr: The picture of low resolution that goes with it; None where the recipe's degradation makes it.
-        origin: The photo of which it is a part, as far as that is known: what is learnt from one part of a photo must
-            not be measured on another.
+        file: The HR picture.
+        box: The part of it that is used; None for all of it.
+        lr: Its LR picture; None if the recipe's degradation makes it.
+        origin: The photo that it is a part of, if known: a network must not be validated on a photo that it was trained
+            on.
     """
 
     file: Path
@@ -35,18 +37,18 @@ class Item:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that are read for it."""
+        """Its HR and LR files."""
         return (self.file,) if self.lr is None else (self.file, self.lr)
 
 
 @dataclass(frozen=True)
 class PictureSet:
-    """What one source of a recipe gives.
+    """The pictures of one source of a recipe.
 
     Attributes:
-        items: Its pictures, in a fixed order.
-        weight: How often it is drawn from.
-        where: Where the recipe names it, for messages.
+        items: The pictures, in a fixed order.
+        weight: How often it is sampled.
+        where: Its place in the recipe, for messages.
     """
 
     items: tuple[Item, ...]
@@ -59,34 +61,18 @@ def find_sets(file: RecipeFile, scale: int) -> tuple[PictureSet, ...]:
 
     Args:
         file: The recipe.
-        scale: The factor of the network, which stored pairs need to have.
+        scale: The scale factor of the network, which stored pairs need to have.
 
     Raises:
-        UsageError: A source is missing or holds nothing to learn from; all such problems are named at once.
+        UsageError: A source is missing or has no usable picture; the message names all of them.
     """
-    sets, problems = [], []
+    sets, problems = [], Problems()
     for number, source in enumerate(file.recipe.data.sources):
         where = file.where("data", "sources", number, "path")
-        try:
-            items = _items(source, scale)
-            sets.append(PictureSet(items, source.weight, where))
-        except UsageError as error:
-            problems.append(f"{where}: {error}")
-    if problems:
-        raise UsageError("; ".join(problems))
+        with problems.noting(where, UsageError):
+            sets.append(PictureSet(_items(source, scale), source.weight, where))
+    problems.refuse()
     return tuple(sets)
-
-
-def find_pictures(path: str, where: str) -> tuple[Path, ...]:
-    """The pictures of a folder, its subfolders included, or one picture.
-
-    Raises:
-        UsageError: There are none.
-    """
-    try:
-        return find([Path(path)], suffixes=READABLE_SUFFIXES, recursive=True)
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from error
 
 
 def _items(source: Source, scale: int) -> tuple[Item, ...]:
@@ -101,11 +87,11 @@ def _items(source: Source, scale: int) -> tuple[Item, ...]:
     files = find([folder], suffixes=READABLE_SUFFIXES, recursive=source.recursive)
     if source.lr is None:
         return tuple(Item(file, None, None, str(file)) for file in files)
-    return _paired(files, folder, Path(source.lr))
+    return _paired(files, folder, Path(source.lr), scale)
 
 
 def _kind(folder: Path) -> str:
-    """What made a folder, told by the first line of its manifest."""
+    """Whether a folder holds curated pictures, stored pairs or just pictures, by the first line of its manifest."""
     try:
         with (folder / MANIFEST).open(encoding="utf-8", errors="surrogateescape") as file:
             first = json.loads(file.readline())
@@ -117,7 +103,7 @@ def _kind(folder: Path) -> str:
 
 
 def _curated(folder: Path) -> tuple[Item, ...]:
-    """Of the kept pictures the crops, as files or as places; of those without crops the copy, or the picture itself."""
+    """The crops of the kept pictures, as files or boxes; of a picture without crops its copy, or itself."""
     items: list[Item] = []
     for line in read_curated(folder):
         if not line.kept:
@@ -130,7 +116,7 @@ def _curated(folder: Path) -> tuple[Item, ...]:
         if not line.crops:
             items.append(Item(Path(line.file) if line.output is None else folder / line.output, None, None, line.file))
     if not items:
-        raise UsageError(f"{folder}: aimanga curate has kept nothing there")
+        raise UsageError(f"{folder}: aimanga curate kept nothing there")
     return tuple(items)
 
 
@@ -141,24 +127,19 @@ def _stored(folder: Path, scale: int) -> tuple[Item, ...]:
     return tuple(Item(folder / pair.hr, None, folder / pair.lr, pair.source) for pair in read_pairs(folder).values())
 
 
-def _paired(files: Iterable[Path], folder: Path, low: Path) -> tuple[Item, ...]:
-    """Pair pictures by their paths within two folders, whatever their suffixes."""
-    partners: dict[Path, list[Path]] = {}
-    for file in find([low], suffixes=READABLE_SUFFIXES, recursive=True):
-        partners.setdefault(_stem(file, low), []).append(file)
-    items, alone = [], []
-    for file in files:
-        found = partners.pop(_stem(file, folder), [])
-        if len(found) == 1:
-            items.append(Item(file, None, found[0], str(file)))
-        else:
-            alone.append(f"{file} has {len(found)} partners in {low}")
-    alone += [f"{file} has no partner in {folder}" for file in chain.from_iterable(partners.values())]
-    if alone:
-        more = f", and {len(alone) - 10} more" if len(alone) > 10 else ""
-        raise UsageError(f"{'; '.join(alone[:10])}{more}")
-    return tuple(items)
-
-
-def _stem(file: Path, folder: Path) -> Path:
-    return (file.relative_to(folder) if folder.is_dir() else Path(file.name)).with_suffix("")
+def _paired(files: Iterable[Path], folder: Path, low: Path, scale: int) -> tuple[Item, ...]:
+    """Pair HR and LR pictures by their paths within two folders; `aimanga.pairing` has the rule."""
+    lr = find([low], suffixes=READABLE_SUFFIXES, recursive=True)
+    inside = folder if folder.is_dir() else folder.parent
+    pairs = pair(
+        {path: lr_name(path, scale, folder=low if low.is_dir() else low.parent) for path in lr},
+        {path: hr_name(path, inside) for path in files},
+    )
+    partners = {hr: path for path, hr in pairs.found.items()}
+    problems = Problems()
+    problems.add(*dict.fromkeys(pairs.unclear.values()))
+    if not pairs.unclear:
+        problems.add(*(f"{file} has no partner in {low}" for file in files if file not in partners))
+    problems.add(*(f"{file} has no partner in {folder}" for file in pairs.missing))
+    problems.refuse()
+    return tuple(Item(file, None, partners[file], str(file)) for file in files)

@@ -1,4 +1,4 @@
-"""The states of a training on the disk: everything that the next iterations depend on, in safetensors."""
+"""Save and load the state of a training in safetensors: everything that the next iterations depend on."""
 
 import json
 import re
@@ -23,12 +23,12 @@ _NAME = re.compile(r"iteration-(\d{8,})\.safetensors")
 
 @dataclass(frozen=True)
 class State:
-    """What a training was at the end of an iteration.
+    """The state of a training between two iterations.
 
     Attributes:
-        iteration: How many were done.
+        iteration: The number of iterations done.
         tensors: Networks and optimizers, by names of `Learner.state`.
-        rest: All else, as JSON has it.
+        rest: Everything else, which JSON can hold.
     """
 
     iteration: int
@@ -37,11 +37,11 @@ class State:
 
 
 class States:
-    """The folder of the last states.
+    """The last states in a run's folder.
 
     Args:
         folder: The run's folder.
-        keep: How many are kept.
+        keep: The number of states to keep.
     """
 
     def __init__(self, folder: Path, keep: int) -> None:
@@ -49,12 +49,12 @@ class States:
         self._keep = keep
 
     def iterations(self) -> list[int]:
-        """Of which iterations there are states, the last one first."""
+        """The iterations of the saved states, the last one first."""
         names = (_NAME.fullmatch(path.name) for path in self.folder.glob("*"))
         return sorted((int(name[1]) for name in names if name), reverse=True)
 
     def save(self, state: State) -> None:
-        """Write a state, then remove those that are too many. A killed process leaves the former ones whole."""
+        """Write a state, then remove the oldest ones. A killed process leaves the earlier states intact."""
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_remains(self.folder)
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
@@ -77,12 +77,12 @@ class States:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(
-                f"{path}: this state is damaged: {error}; remove it to go on from the one before"
+                f"{path}: this state is damaged: {error}; remove it to resume from the one before"
             ) from error
         return State(rest.pop("iteration"), tensors, rest)
 
-    def forget_after(self, iteration: int) -> None:
-        """Remove the states of later iterations, which led astray."""
+    def remove_after(self, iteration: int) -> None:
+        """Remove the states of later iterations, after a rollback."""
         for later in self.iterations():
             if later > iteration:
                 self._path(later).unlink()
@@ -92,15 +92,15 @@ class States:
 
 
 def bytes_on_disk(networks: Networks, recipe: TrainRecipe) -> tuple[int, int]:
-    """About how much a training writes: the states and weights that it keeps, and what it writes at once, in bytes."""
+    """Estimate the disk space of a training in bytes: of all states and weights that it keeps, and of one saving."""
     weights = {name: 4 * sum(p.numel() for p in network.parameters()) for name, network in networks.trained().items()}
-    # Of each network its weights and Adam's two means; of the generator the average, too.
-    state = 3 * sum(weights.values()) + (weights["generator"] if recipe.train.average.decay > 0 else 0)
-    # The best and the latest weights, and the best by each measure, on held-out and on real pictures.
+    # The weights of each network and Adam's two moments, and the generator's EMA.
+    state = 3 * sum(weights.values()) + (weights["generator"] if recipe.train.ema.decay > 0 else 0)
+    # The best and the latest weights, and the best by each metric on each of the two validation sets.
     kept = 2 + 2 * (1 + len(recipe.validation.metrics))
     return recipe.saving.keep * state + kept * weights["generator"], state + weights["generator"]
 
 
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether there is no infinity, and nothing that is no number."""
+    """Whether all values are finite."""
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())

@@ -1,4 +1,4 @@
-"""Squares of pictures for each iteration, read ahead by threads."""
+"""Load the crops of each iteration, in threads, ahead of the network."""
 
 from collections import deque
 from collections.abc import Generator as Yielding
@@ -23,19 +23,20 @@ from aimanga.train.sampling import Sampler
 
 Pixels = npt.NDArray[np.uint8]
 
+# Rows that are decoded at once.
 _BAND = 256
-# Some pictures of so few pixels are kept for the next squares: small sets are read again and again.
-_KEPT, _SMALL = 16, 2**20
+# So many pictures of at most so many pixels are cached: small data sets are read again and again.
+_CACHED, _SMALL = 16, 2**20
 
 
 @dataclass(frozen=True)
-class Square:
-    """One square, and how its picture of low resolution is made.
+class Crop:
+    """An HR crop, and its LR crop or the degradation that makes it.
 
     Attributes:
         high: side x side x 3, uint8, RGB.
-        low: The stored one, likewise, smaller by the scale; None where it is made.
-        sample: How it is made; None where it is stored.
+        low: The stored LR crop, likewise, smaller by the scale; None if it is degraded.
+        sample: The degradation; None if the LR crop is stored.
     """
 
     high: Pixels
@@ -43,91 +44,82 @@ class Square:
     sample: Sample | None
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What one process sees in one iteration: a square for each sample."""
-
-    squares: tuple[Square, ...]
-
-    @property
-    def samples(self) -> tuple[Sample | None, ...]:
-        """How the pictures of low resolution are made."""
-        return tuple(square.sample for square in self.squares)
+Batch = tuple[Crop, ...]
+"""One process's share of an iteration's batch."""
 
 
-class Feed:
-    """Reads what each iteration sees.
+class Loader:
+    """Loads the batches.
 
-    A sample depends on its number and on the seed alone: iteration i sees the samples from i `batch` on, of which each
-    process takes its part. The samples are the same for any number of processes and of readers.
+    A sample depends on its number and the seed alone: iteration i has the samples from i `batch_size` on, split among
+    the processes. They are the same for any number of processes and workers.
 
     Args:
         data: The pictures.
-        recipe: Crop, batch, seed, readers.
-        degradation: How pictures of low resolution are made.
-        scale: The factor of the network.
+        recipe: Crop, batch size, seed, workers.
+        degradation: Makes LR crops where none are stored.
+        scale: The scale factor of the network.
         rank: The number of this process.
-        ranks: How many there are; the batch divides by it.
+        ranks: The number of processes; the batch size is a multiple of it.
     """
 
     def __init__(
         self, data: DataSet, recipe: TrainRecipe, degradation: Recipe, scale: int, *, rank: int = 0, ranks: int = 1
     ) -> None:
         self._recipe, self._degradation, self._scale = recipe, degradation, scale
-        self._rank, self._part = rank, recipe.train.batch // ranks
+        self._rank, self._share = rank, recipe.train.batch_size // ranks
         self._sampler = Sampler(data.sets, recipe.train.seed)
-        self._read = lru_cache(maxsize=_KEPT)(read_box)
+        self._read = lru_cache(maxsize=_CACHED)(read_box)
 
     def batches(self, start: int) -> Yielding[Batch, None, None]:
-        """The batches from iteration `start` on, without an end; two are read ahead. Close it to end the threads.
+        """The batches from iteration `start` on, without an end. Close it to end the threads.
 
         Raises:
             PictureError: A picture has changed or gone since it was checked.
         """
-        readers = self._recipe.data.readers
+        workers = self._recipe.data.workers
         numbers = self._numbers(start)
-        if readers == 0:
-            for batch in numbers:
-                yield Batch(tuple(map(self.square, batch)))
+        if workers == 0:
+            yield from (tuple(map(self.crop, batch)) for batch in numbers)
             return
-        waiting: deque[list[Future[Square]]] = deque()
-        pool = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        waiting: deque[list[Future[Crop]]] = deque()
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="loader")
         try:
             for batch in numbers:
-                waiting.append([pool.submit(self.square, number) for number in batch])
+                waiting.append([pool.submit(self.crop, number) for number in batch])
                 if len(waiting) > 2:
-                    yield Batch(tuple(future.result() for future in waiting.popleft()))
+                    yield tuple(future.result() for future in waiting.popleft())
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def square(self, number: int) -> Square:
-        """The sample of a number."""
+    def crop(self, number: int) -> Crop:
+        """Load the sample of a number."""
         item = self._sampler.item(number)
         side, scale, seed = self._recipe.data.crop, self._scale, self._recipe.train.seed
         whole = item.box
         assert whole is not None  # since it was checked
-        # Where a picture of low resolution is stored only its own pixels can be cut out of it.
+        # Crops of a stored pair begin at a pixel of its LR picture.
         grid = 1 if item.lr is None else scale
-        generator = Generator().manual_seed(seed_of(seed, str(number), "square"))
+        generator = Generator().manual_seed(seed_of(seed, str(number), "crop"))
         left, top = (
             grid * int(torch.randint(0, (length - side) // grid + 1, (), generator=generator))
             for length in (whole.width, whole.height)
         )
-        turn = int(torch.randint(0, 8, (), generator=generator)) if self._recipe.data.flip else 0
-        high = turned(self._cut(item.file, whole, Box(left, top, side, side)), turn)
+        turn = int(torch.randint(0, 8, (), generator=generator)) if self._recipe.data.augment else 0
+        high = augmented(self._cut(item.file, whole, Box(left, top, side, side)), turn)
         if item.lr is None:
-            return Square(high, None, draw(self._degradation, side, side, seed_of(seed, str(number), "degradation")))
-        low = turned(self._cut(item.lr, whole.divided(scale), Box(left, top, side, side).divided(scale)), turn)
-        return Square(high, low, None)
+            return Crop(high, None, draw(self._degradation, side, side, seed_of(seed, str(number), "degradation")))
+        low = augmented(self._cut(item.lr, whole.divided(scale), Box(left, top, side, side).divided(scale)), turn)
+        return Crop(high, low, None)
 
-    def _numbers(self, start: int) -> Iterator[list[int]]:
-        first = start * self._recipe.train.batch + self._rank * self._part
+    def _numbers(self, start: int) -> Iterator[range]:
+        first = start * self._recipe.train.batch_size + self._rank * self._share
         while True:
-            yield list(range(first, first + self._part))
-            first += self._recipe.train.batch
+            yield range(first, first + self._share)
+            first += self._recipe.train.batch_size
 
     def _cut(self, path: Path, whole: Box, part: Box) -> Pixels:
-        """Read a part of the part of a picture that is looked at."""
+        """Read `part` of the part `whole` of a picture."""
         limit = self._recipe.data.max_pixels
         if whole.width * whole.height <= _SMALL:
             return part.of(self._read(path, whole, max_pixels=limit))
@@ -135,27 +127,27 @@ class Feed:
         return read_box(path, box, max_pixels=limit)
 
 
-def pair(batch: Batch, scale: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Make tensors of a batch, and what it lacks of low resolution.
+def to_tensors(batch: Batch, scale: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Convert a batch to LR and HR tensors; LR crops that are not stored are made on the device.
 
     Args:
-        batch: The squares, all of one side.
-        scale: The factor of the network.
-        device: Where the tensors are to be, and where pictures are degraded.
+        batch: Crops of one side.
+        scale: The scale factor of the network.
+        device: Where the tensors are put.
 
     Returns:
         N x 3 x side/scale x side/scale, and N x 3 x side x side: float32, RGB, range [0, 1].
     """
-    high = _tensor([square.high for square in batch.squares], device)
+    high = _tensor([crop.high for crop in batch], device)
     side = high.shape[2] // scale
     low = torch.empty(len(high), 3, side, side, device=device)
-    stored = [n for n, square in enumerate(batch.squares) if square.low is not None]
-    made = [n for n, square in enumerate(batch.squares) if square.low is None]
+    stored = [(n, crop.low) for n, crop in enumerate(batch) if crop.low is not None]
+    degraded = [(n, crop.sample) for n, crop in enumerate(batch) if crop.sample is not None]
     if stored:
-        low[stored] = _tensor([found for n in stored if (found := batch.squares[n].low) is not None], device)
-    if made:
-        samples = [sample for n in made if (sample := batch.squares[n].sample) is not None]
-        low[made] = degrade(high[made], samples)
+        low[[n for n, _ in stored]] = _tensor([pixels for _, pixels in stored], device)
+    if degraded:
+        places = [n for n, _ in degraded]
+        low[places] = degrade(high[places], [sample for _, sample in degraded])
     return low, high
 
 
@@ -178,8 +170,8 @@ def read_box(path: Path, box: Box, *, max_pixels: int) -> Pixels:
     return rgb(Picture.from_array(pixels)).pixels
 
 
-def turned(pixels: Pixels, turn: int) -> Pixels:
-    """One of the eight ways to lay a square: 0 leaves it, odd ones mirror it; H x W x C."""
+def augmented(pixels: Pixels, turn: int) -> Pixels:
+    """One of the eight flips and rotations of a crop: 0 leaves it as it is, odd ones mirror it; H x W x C."""
     pixels = pixels[:, ::-1] if turn & 1 else pixels
     pixels = pixels[::-1] if turn & 2 else pixels
     return pixels.transpose(1, 0, 2) if turn & 4 else pixels

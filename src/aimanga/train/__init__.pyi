@@ -1,0 +1,12 @@
+from .explain import Cost as Cost
+from .explain import Explanation as Explanation
+from .explain import Value as Value
+from .loop import TrainResult as TrainResult
+from .options import TrainOptions as TrainOptions
+from .reading import TRAIN_RECIPES as TRAIN_RECIPES
+from .reading import RecipeFile as RecipeFile
+from .reading import load_train_recipe as load_train_recipe
+from .recipe import TrainRecipe as TrainRecipe
+from .verbs import explain_training as explain_training
+from .verbs import train as train
+from .watcher import TrainWatcher as TrainWatcher
