@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from aimanga.cli.options import with_options as with_command_options
 from aimanga.config import Config
 from aimanga.errors import UsageError
-from aimanga.options import Flag, Recursive, changed, options_of, with_options
+from aimanga.options import Flag, Recursive, as_flags, changed, options_of, with_options
 from aimanga.upscale.options import UpscaleOptions
 
 
@@ -172,3 +172,12 @@ def test_a_model_is_not_changed_by_what_is_wrong():
     with pytest.raises(UsageError):
         changed(options, {"sigma": 2, "mode": "slow"})
     assert options == Options()
+
+
+def test_options_as_flags_are_the_same_options():
+    assert as_flags(Options()) == []
+    options = Options(
+        sigma=2, mode="exact", metrics=("x", "y"), settings=("p=1,2", "q"), recursive=True, limits=Limits(min_side=5)
+    )
+    assert as_flags(options)[:4] == ["--sigma", "2.0", "--mode", "exact"]
+    assert run("a", *as_flags(options)) == ("a", options)

@@ -16,9 +16,10 @@ from tests.conftest import ROOT
 
 def test_public_names_do_not_move():
     assert sorted(aimanga.__all__) == [
-        "AimangaError", "CurateOptions", "FitOptions", "MODELS", "Metadata", "Model", "ModelError", "PairOptions",
-        "Picture", "PictureError", "PreviewOptions", "Record", "Report", "ResourceError", "TrainOptions",
-        "UpscaleOptions", "UsageError", "Watcher", "__version__", "curate_files", "explain_training", "export",
+        "AimangaError", "BenchmarkOptions", "BuildOptions", "CurateOptions", "EvaluateOptions", "FitOptions", "MODELS",
+        "Metadata", "Model", "ModelError", "PairOptions", "Picture", "PictureError", "PreviewOptions", "Record",
+        "Report", "ResourceError", "ScoreOptions", "TrainOptions", "UpscaleOptions", "UsageError", "Watcher",
+        "__version__", "benchmark", "build_test_set", "curate_files", "evaluate", "explain_training", "export",
         "fit_recipe", "load_model", "make_pairs", "metrics", "preview_recipe", "read", "remake", "score_files", "train",
         "upscale", "upscale_files", "write",
     ]  # fmt: skip

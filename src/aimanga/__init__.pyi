@@ -2,6 +2,8 @@ from . import metrics as metrics
 from .batch import Record as Record
 from .batch import Report as Report
 from .batch import Watcher as Watcher
+from .benchmark.options import BenchmarkOptions as BenchmarkOptions
+from .benchmark.run import benchmark as benchmark
 from .curate.files import curate_files as curate_files
 from .curate.options import CurateOptions as CurateOptions
 from .degrade.fit import fit_recipe as fit_recipe
@@ -16,6 +18,11 @@ from .errors import ModelError as ModelError
 from .errors import PictureError as PictureError
 from .errors import ResourceError as ResourceError
 from .errors import UsageError as UsageError
+from .evaluate.building import build_test_set as build_test_set
+from .evaluate.folders import evaluate as evaluate
+from .evaluate.options import BuildOptions as BuildOptions
+from .evaluate.options import EvaluateOptions as EvaluateOptions
+from .evaluate.options import ScoreOptions as ScoreOptions
 from .evaluate.score import score_files as score_files
 from .images import Metadata as Metadata
 from .images import Picture as Picture

@@ -225,6 +225,19 @@ def with_options(function: Callable[..., Result]) -> Callable[..., Result]:
     return call
 
 
+def as_flags(options: Config) -> list[str]:
+    """The options that differ from their defaults, as on the command line: `["--scale", "2", "--recursive"]`."""
+    flags: list[str] = []
+    for option in options_of(type(options)):
+        value = getattr(options if option.table is None else getattr(options, option.table), option.field)
+        if value == option.default or isinstance(value, Config):
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        texts = map(str, values) if option.flag.repeated else [",".join(map(str, values))]
+        flags += [option.name] if option.is_flag else [part for text in texts for part in (option.name, text)]
+    return flags
+
+
 def _model(annotation: Any) -> type[Config] | None:  # noqa: ANN401  any type
     return annotation if isinstance(annotation, type) and issubclass(annotation, Config) else None
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.benchmark import BenchmarkRecipe, benchmark_methods
+from aimanga.benchmark import BenchmarkRecipe, benchmark
 from aimanga.benchmark.invsr import main
 from aimanga.images import Picture, write
 
@@ -138,14 +138,14 @@ def test_what_is_missing_is_said_with_what_to_do(checkout, inputs, tmp_path, cap
 def test_two_pictures_that_would_have_one_result_are_refused(checkout, inputs, tmp_path, capsys):
     (inputs / "a.png").write_bytes((inputs / "deep.png").read_bytes())
     assert main([str(inputs), str(tmp_path / "out")]) == 2
-    assert "another picture is called a, too" in capsys.readouterr().err
+    assert "another picture has the same name a" in capsys.readouterr().err
 
 
 def test_what_it_could_not_make_is_named(checkout, inputs, tmp_path, capfd):
     (inputs / "bad.png").write_bytes((inputs / "deep.png").read_bytes())
     assert main([str(inputs), str(tmp_path / "out")]) == 1
     said = capfd.readouterr()
-    assert "inference_invsr.py ended with exit code 1" in said.err
+    assert "inference_invsr.py failed with exit code 1" in said.err
     assert "no result of bad.png, deep.png" in said.err
     assert "CUDA out of memory" in said.out
 
@@ -164,7 +164,7 @@ def test_it_is_a_method_of_a_benchmark(checkout, small_set, tmp_path):
             "sets": [{"name": "Small", "folder": str(small_set)}],
         }
     )
-    report = benchmark_methods(recipe, tmp_path / "out")
+    report = benchmark(recipe, tmp_path / "out")
     assert report.exit_code == 0, report.failures
     found = report.sets["Small"]
     assert found.mean("InvSR", "psnr") < found.mean("bicubic", "psnr")  # it repeats pixels here

@@ -17,7 +17,7 @@ def matched(folder, cases, *files):
     for file in files:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).touch()
-    return {name: path.relative_to(folder).as_posix() for name, path in match_results(cases, folder).items()}
+    return {name: path.relative_to(folder).as_posix() for name, path in match_results(cases, folder, 4, "mine").items()}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_could_be_either_is_named(tmp_path):
 
 def test_other_files_and_missing_folders_are_nothing(tmp_path):
     assert matched(tmp_path, [case("a")], "a.txt") == {}
-    assert match_results([case("a")], tmp_path / "none") == {}
+    assert match_results([case("a")], tmp_path / "none", 4, "mine") == {}
 
 
 @given(

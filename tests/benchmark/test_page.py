@@ -1,17 +1,22 @@
+import base64
+import io
 import math
 import re
 
 import numpy as np
 import pytest
 import pyvips
+from PIL import Image
 
-from aimanga.benchmark.page import Mean, Measure, Page, PageCase, PageSet, Shown, write_page
+from aimanga.benchmark import BenchmarkRecipe, benchmark
+from aimanga.benchmark.page import write_page
 from tests.browser import opened
+from tests.conftest import ROOT
 
 HOSTILE = "</script><script>alert(1)</script> & \"quotes' \ud800"
-PSNR = Measure("psnr", "PSNR", "higher", 2, "Y, shaved")
-NIQE = Measure("niqe", "NIQE", "lower", 3, "official")
-COST = Measure("seconds", "s/MP", "lower", 2, "seconds")
+PSNR = {"name": "psnr", "title": "PSNR", "better": "higher", "digits": 2, "about": "Y, shaved"}
+NIQE = {"name": "niqe", "title": "NIQE", "better": "lower", "digits": 3, "about": "official"}
+COST = {"name": "seconds", "title": "s/MP", "better": "lower", "digits": 2, "about": "seconds"}
 METHODS = ("bicubic", "mine", "theirs")
 
 
@@ -21,11 +26,17 @@ def picture(seed, width, height):
 
 
 def shown(seed, width=64, height=48, part=""):
-    low = {"LR": picture(seed, width // 4, height // 4)}
-    names = (*METHODS, "HR")
-    return Shown(
-        low | {name: picture(seed + 1 + n, width, height) for n, name in enumerate(names)}, width, height, part
-    )
+    pictures = [("LR", picture(seed, width // 4, height // 4))]
+    pictures += [(name, picture(seed + 1 + n, width, height)) for n, name in enumerate((*METHODS, "HR"))]
+    return {"pictures": pictures, "width": width, "height": height, "part": part}
+
+
+def mean(value, count, low=None, high=None, best=False, p=None):
+    return {"value": value, "count": count, "low": low, "high": high, "best": best, "p": p}
+
+
+def a_set(name, about, measures, means, cases):
+    return {"name": name, "about": about, "measures": measures, "means": means, "cases": cases}
 
 
 def case(number, category=None, **changes):
@@ -33,15 +44,15 @@ def case(number, category=None, **changes):
         method: {"psnr": 20.0 + 3 * number + n, "niqe": 5.0 - n + 0.1 * number} for n, method in enumerate(METHODS)
     }
     settings = {"scores": scores, "problems": {}, "shown": shown(10 * number)} | changes
-    return PageCase(f"p{number}", category, **settings)
+    return {"name": f"p{number}", "category": category, **settings}
 
 
 def content(cases=None, **changes):
     cases = [case(n, ("food", "animals")[n % 2]) for n in range(7)] if cases is None else cases
     means = {
-        "bicubic": {"psnr": Mean(29.0, 7, 27.5, 31.25), "niqe": Mean(5.3, 7), "seconds": Mean(0.25, 7, best=True)},
-        "mine": {"psnr": Mean(30.0, 7, 28.5, 32.25, p=0.0312), "niqe": Mean(4.3, 7, p=0.7)},
-        "theirs": {"psnr": Mean(31.0, 7, 29.5, 33.25, best=True, p=0.0004), "niqe": Mean(3.3, 7, best=True)},
+        "bicubic": {"psnr": mean(29.0, 7, 27.5, 31.25), "niqe": mean(5.3, 7), "seconds": mean(0.25, 7, best=True)},
+        "mine": {"psnr": mean(30.0, 7, 28.5, 32.25, p=0.0312), "niqe": mean(4.3, 7, p=0.7)},
+        "theirs": {"psnr": mean(31.0, 7, 29.5, 33.25, best=True, p=0.0004), "niqe": mean(3.3, 7, best=True)},
     }
     settings = {
         "title": "Mine against theirs",
@@ -49,13 +60,14 @@ def content(cases=None, **changes):
         "methods": {"bicubic": "a kernel", "mine": "a network", "theirs": "a program"},
         "baseline": "bicubic",
         "sets": [
-            PageSet("Set5", "Seven pictures.", (PSNR, NIQE, COST), means, cases),
-            PageSet("Real & other", "One picture.", (NIQE,), {name: {} for name in METHODS}, cases[:1]),
+            a_set("Set5", "Seven pictures.", (PSNR, NIQE, COST), means, cases),
+            a_set("Real & other", "One picture.", (NIQE,), {name: {} for name in METHODS}, cases[:1]),
         ],
         "notices": ["musiq: weights missing"],
         "repeat": {"Command": "aimanga benchmark x", "Versions": "torch 2"},
     }
-    return Page(**settings | changes)
+    settings |= changes
+    return settings | {name: list(settings[name].items()) for name in ("methods", "repeat")}
 
 
 @pytest.fixture
@@ -323,7 +335,7 @@ def test_nothing_sticks_out(tab, tmp_path, width, scheme):
 def test_texts_can_hold_anything(tab, tmp_path):
     hostile = HOSTILE.replace("/", "_")
     cases = [case(0, HOSTILE, problems={"mine": HOSTILE}, shown=shown(0, part=HOSTILE))]
-    page_set = PageSet(hostile, HOSTILE, (PSNR,), {}, cases)
+    page_set = a_set(hostile, HOSTILE, (PSNR,), {}, cases)
     texts = dict.fromkeys(("title", "description"), HOSTILE)
     write_page(
         content(cases, **texts, sets=[page_set], notices=[HOSTILE], repeat={HOSTILE: HOSTILE}), tmp_path / "r.html"
@@ -337,8 +349,8 @@ def test_texts_can_hold_anything(tab, tmp_path):
 def test_infinite_and_missing_scores(tab, tmp_path):
     scores = {"bicubic": {"psnr": math.inf}, "mine": {"psnr": 30.0}, "theirs": {}}
     cases = [case(n, "food", scores=scores) for n in range(2)]
-    means = {"bicubic": {"psnr": Mean(math.inf, 2, best=True)}, "mine": {"psnr": Mean(30.0, 2)}, "theirs": {}}
-    write_page(content(cases, sets=[PageSet("Set5", "", (PSNR,), means, cases)]), tmp_path / "r.html")
+    means = {"bicubic": {"psnr": mean(math.inf, 2, best=True)}, "mine": {"psnr": mean(30.0, 2)}, "theirs": {}}
+    write_page(content(cases, sets=[a_set("Set5", "", (PSNR,), means, cases)]), tmp_path / "r.html")
     with opened(tab, tmp_path / "r.html") as page:
         assert page.locator(".table").first.locator("td").all_text_contents() == ["∞", "30.00", "\u2013"]
         page.locator(".table").first.locator("thead th").nth(1).locator("button").click()
@@ -349,31 +361,20 @@ def test_infinite_and_missing_scores(tab, tmp_path):
 
 
 def test_an_infinite_interval_is_shown(tab, tmp_path):
-    means = {"bicubic": {"psnr": Mean(math.inf, 6, 31.5, math.inf, p=math.nan)}, "mine": {"psnr": Mean(math.nan, 0)}}
-    write_page(content([case(0)], sets=[PageSet("Set5", "", (PSNR,), means, [case(0)])]), tmp_path / "r.html")
+    means = {"bicubic": {"psnr": mean(math.inf, 6, 31.5, math.inf)}}
+    write_page(content([case(0)], sets=[a_set("Set5", "", (PSNR,), means, [case(0)])]), tmp_path / "r.html")
     with opened(tab, tmp_path / "r.html") as page:
         cells = page.locator(".table").first.locator("td").all_text_contents()
         assert cells == ["∞31.50 \u2013 ∞", "\u2013", "\u2013"]
 
 
-def test_a_score_that_is_no_number_counts_as_missing(tab, tmp_path):
-    cases = [
-        case(n, "food", scores={name: {"psnr": value} for name in METHODS})
-        for n, value in enumerate((30.0, math.nan, 20.0))
-    ]
-    write_page(content(cases, sets=[PageSet("Set5", "", (PSNR,), {}, cases)]), tmp_path / "r.html")
-    with opened(tab, tmp_path / "r.html") as page:
-        assert page.locator(".table").nth(1).locator("td").first.text_content() == "25.00"
-        assert page.locator(".card span:first-of-type").all_text_contents() == ["p0", "p2"]
-
-
 @pytest.mark.parametrize("others", [("2", "1"), ("constructor", "__proto__")])
 def test_methods_can_be_called_anything_and_keep_their_order(tab, tmp_path, others):
     called = dict(zip(METHODS, ("bicubic", *others), strict=True))
-    pictures = {called.get(name, name): data for name, data in shown(0).pictures.items()}
-    cases = [case(0, scores={}, shown=Shown(pictures, 64, 48))]
+    pictures = [(called.get(name, name), data) for name, data in shown(0)["pictures"]]
+    cases = [case(0, scores={}, shown=shown(0) | {"pictures": pictures})]
     methods = dict.fromkeys(called.values(), "x")
-    write_page(content(cases, methods=methods, sets=[PageSet("Set5", "", (PSNR,), {}, cases)]), tmp_path / "r.html")
+    write_page(content(cases, methods=methods, sets=[a_set("Set5", "", (PSNR,), {}, cases)]), tmp_path / "r.html")
     with opened(tab, tmp_path / "r.html") as page:
         assert page.locator(".methods dt").all_text_contents() == ["bicubic", *others]
         assert page.locator("#panels h3").all_text_contents() == [
@@ -397,3 +398,70 @@ def test_the_same_content_gives_the_same_bytes(path):
     first = path.read_bytes()
     write_page(content(), path)
     assert path.read_bytes() == first
+
+
+# From pictures to the page -------------------------------------------------------------------------------------------
+
+KERNELS = [{"name": "bicubic", "resample": "bicubic"}, {"name": "lanczos", "resample": "lanczos"}]
+
+
+def reported(folder, output, **settings):
+    settings = {"metrics": ["psnr", "brisque"], "sets": [{"name": "Small", "folder": str(folder)}]} | settings
+    benchmark(BenchmarkRecipe.model_validate({"methods": KERNELS, **settings}), output)
+    return output / "report.html"
+
+
+def test_a_benchmark_to_look_at(tab, small_set, tmp_path):
+    path = reported(small_set, tmp_path / "out", title="To look at")
+    with opened(tab, path) as page:
+        head = page.locator(".table thead th").nth(1)
+        head.locator("button").click()
+        assert page.locator(".table tbody th").first.text_content() == "lanczos"
+        assert head.get_attribute("aria-sort") == "descending"
+        page.locator("#divide").fill("20")
+        assert page.locator("#left-layer").evaluate("layer => layer.style.clipPath") == "inset(0px 80% 0px 0px)"
+        seen = set()
+        for _ in range(7):
+            page.wait_for_function("[...document.images].every(image => image.complete)")
+            loaded = page.locator("img").evaluate_all("images => images.map(image => [image.alt, image.naturalWidth])")
+            assert {width for _, width in loaded} == {24, 96}
+            seen |= {name for name, _ in loaded}
+            page.locator("#next").click()
+        assert seen == {f"p{n}, {kind}" for n in range(7) for kind in ("LR", "bicubic", "lanczos", "HR")}
+        artefact = ROOT / "out" / "benchmark-report.png"
+        artefact.parent.mkdir(exist_ok=True)
+        page.screenshot(path=artefact, full_page=True)
+    assert np.asarray(Image.open(artefact)).std() > 10
+
+
+def test_pictures_on_the_page_are_those_of_the_methods(tab, small_set, tmp_path):
+    with opened(tab, reported(small_set, tmp_path / "out")) as page:
+        page.locator("#view-case").select_option("p2")
+        source = page.locator("#panels img").nth(1).get_attribute("src")
+        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))), np.int16)
+        made = np.asarray(Image.open(tmp_path / "out" / "results" / "bicubic" / "Small" / "p2.png"), np.int16)
+        assert np.abs(shown - made).mean() < 3  # but for JPEG
+
+
+def test_as_many_pictures_as_there_is_room_for(tab, small_set, tmp_path):
+    sets = [{"name": "A", "folder": str(small_set)}, {"name": "B", "folder": str(small_set / "LR")}]
+    with opened(tab, reported(small_set, tmp_path / "out", sets=sets, page_pictures=5)) as page:
+        assert page.locator("#view-case option").count() == 3
+        page.locator("#view-set").select_option("B")
+        assert page.locator("#view-case option").count() == 2
+        assert page.locator("#panels h3").all_text_contents() == ["LR, the input", "bicubic", "lanczos"]
+
+
+def test_of_large_pictures_the_part_is_shown_where_methods_differ(tab, tmp_path):
+    for folder in ("HR", "LR"):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+    low = np.full((200, 250, 3), 90, np.uint8)
+    low[150:170, 200:230] = np.random.default_rng(0).integers(0, 256, (20, 30, 3))
+    Image.fromarray(low).save(tmp_path / "set" / "LR" / "a.png")
+    Image.fromarray(low.repeat(4, 0).repeat(4, 1)).save(tmp_path / "set" / "HR" / "a.png")
+    with opened(tab, reported(tmp_path / "set", tmp_path / "out", metrics=["psnr"])) as page:
+        about = page.locator("#view-about").text_content()
+        assert about.startswith("640 x 640 of 1000 x 800 pixels, from ")
+        assert page.locator("#panels img").first.evaluate("image => image.naturalWidth") == 160
+        left, top = (int(text.strip(",:")) for text in about.split("from ")[1].split()[:2])
+        assert left <= 800 and left + 640 >= 920 and top <= 600 and top + 640 >= 680

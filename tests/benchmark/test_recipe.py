@@ -47,18 +47,21 @@ def test_the_factsheet_has_its_methods_sets_and_metrics():
             "line 12, methods.1.strenght: there is no such key",
         ),
         ('[[methods]]\nname = "x"\nmodel = "m"\nstrength = 2.0', "line 12, methods.1.strength"),
-        ('[[methods]]\nname = "BICUBIC"\nmodel = "m"', "line 10, methods.1.name: another one is called BICUBIC, too"),
-        ('[[methods]]\nname = "HR"\nmodel = "m"', "HR is what the pictures themselves are called"),
-        ('[[methods]]\nname = "../x"\nmodel = "m"', "folders are called after it"),
-        ('[[methods]]\nname = ".."\nmodel = "m"', "folders are called after it"),
+        ('[[methods]]\nname = "BICUBIC"\nmodel = "m"', "line 10, methods.1.name: the name BICUBIC is used twice"),
+        ('[[methods]]\nname = "HR"\nmodel = "m"', "HR is reserved for the pictures themselves"),
+        ('[[methods]]\nname = "../x"\nmodel = "m"', "folders are named after it"),
+        ('[[methods]]\nname = ".."\nmodel = "m"', "folders are named after it"),
         (
             '[[methods]]\nname = "x"\ncommand = ["x", "{input}"]',
-            "line 11, methods.1.command: it has {input} and {output}",
+            "line 11, methods.1.command: a command has {input} and {output}",
         ),
-        ('[[methods]]\nname = "x"\ncommand = ["x", "{input}", "{output_folder}"]', "it has {input} and {output}"),
+        (
+            '[[methods]]\nname = "x"\ncommand = ["x", "{input}", "{output_folder}"]',
+            "a command has {input} and {output}",
+        ),
         ('[[methods]]\nname = "x"\ncommand = []', "line 11, methods.1.command"),
         ('[[figures]]\nset = "Set6"\npicture = "x"', "line 10, figures.0.set: there is no set Set6"),
-        ('[[figures]]\nset = "Set5"\npicture = "x"\nbox = [0, 0, 0, 9]', "figures.0.box: left, top, width, height"),
+        ('[[figures]]\nset = "Set5"\npicture = "x"\nbox = [0, 0, 0, 9]', "figures.0.box: left and top are at least 0"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path, added, message):

@@ -12,14 +12,15 @@ def test_two_methods_in_one_table(aimanga_cli, tmp_path):
             noisy = (true + rng.normal(0, sigma, true.shape)).clip(0, 255).astype(np.uint8)
             write(Picture(noisy), tmp_path / folder / f"{n}.png")
     command = ["evaluate", tmp_path / "good", tmp_path / "bad", "--reference", tmp_path / "HR", "-m", "psnr, ssim"]
-    done = aimanga_cli(*command, "-o", tmp_path / "out", process=True)
+    done = aimanga_cli(*command, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "2 methods, 4 pictures"
-    assert lines[1].split() == ["method", "PSNR", "↑", "SSIM", "↑"]
-    assert [line.split()[0] for line in lines[2:4]] == ["good", "bad"]
-    assert float(lines[2].split()[1]) > float(lines[3].split()[1])
-    for name in ("table.md", "table.tex", "scores.csv", "scores.json"):
+    table = lines[lines.index(f"{tmp_path / 'HR'} (2 pictures)") + 1 :]
+    assert table[0].split() == ["method", "PSNR", "↑", "SSIM", "↑"]
+    assert [line.split()[0] for line in table[1:3]] == ["good", "bad"]
+    assert float(table[1].split()[1]) > float(table[2].split()[1])
+    for name in ("results.md", "results.tex", "scores.csv", "results.json"):
         assert f"written   {tmp_path / 'out' / name}" in lines
         assert (tmp_path / "out" / name).stat().st_size > 0
 

@@ -1,4 +1,3 @@
-import inspect
 import json
 import re
 import shutil
@@ -7,8 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga import score_files
-from aimanga.cli.score import score
 from aimanga.metrics import METRICS
 from aimanga.weights import FOLDER_VARIABLE
 
@@ -20,7 +17,7 @@ def without_weights(tmp_path, monkeypatch):
 
 
 def test_a_table_with_means(aimanga_cli, samples):
-    result = aimanga_cli("score", samples, process=True)
+    result = aimanga_cli("score", samples)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["picture", "NIQE", "↓", "BRISQUE", "↓"]
@@ -47,7 +44,7 @@ def test_all_metrics_with_references_and_a_table_on_disk(aimanga_cli, samples, t
 def test_a_picture_that_fails_is_a_line_and_1(aimanga_cli, samples, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no picture")
     Image.new("RGB", (20, 20)).save(tmp_path / "small[x].png")
-    result = aimanga_cli("score", tmp_path, samples / "owl.jpg", "--metrics", "niqe,brisque", "-j", 2)
+    result = aimanga_cli("score", tmp_path, samples / "owl.jpg", "--metrics", "niqe,brisque")
     assert result.returncode == 1
     assert re.search(r"failed +.*bad\.png: cannot be read as a picture", result.stdout)
     assert "no niqe:" in result.stdout and "small[x].png: NIQE needs 192 x 96 pixels or more" in result.stdout
@@ -73,14 +70,6 @@ def test_the_list_of_metrics(aimanga_cli):
         line = next(line for line in result.stdout.splitlines() if line.split()[:1] == [metric.name])
         assert metric.better in line and ("absent" if metric.weights else "none") in line
     assert "absent weights: aimanga weights fetch nrqm clip-rn50" in result.stdout
-
-
-def test_defaults_are_those_of_the_library():
-    library = {name: p.default for name, p in inspect.signature(score_files).parameters.items()}
-    command = {name: p.default for name, p in inspect.signature(score).parameters.items()}
-    assert set(command) == set(library) - {"watcher"}
-    for name, default in command.items():
-        assert default == library[name], name
 
 
 def test_of_five_pictures_the_mean_has_an_interval(aimanga_cli, samples, tmp_path):

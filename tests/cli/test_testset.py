@@ -18,18 +18,18 @@ def categories(tmp_path):
 
 def test_build_verify_and_show(aimanga_cli, categories, tmp_path):
     output = tmp_path / "set"
-    done = aimanga_cli("testset", "build", categories, "-o", output, "--count", 3, "--recipe", "bicubic", process=True)
+    done = aimanga_cli("testset", "build", categories, "-o", output, "--count", 3, "--recipe", "bicubic")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("passed over: ")
+    assert lines[0].startswith("skipped: ")
     assert "broken.png" in lines[0]
     assert lines[1:3] == ["animals: 2 of 2 pictures", "human: 1 of 2 pictures"]
     assert lines[3].startswith("3 done, 0 skipped, 0 failed in ")
     assert lines[4] == f"written   {output / 'manifest.json'}"
 
-    assert aimanga_cli("testset", "verify", output).stdout == f"{output}: 3 pictures, all as they were made\n"
+    assert aimanga_cli("testset", "verify", output).stdout == f"{output}: 3 pictures, all unchanged\n"
     shown = aimanga_cli("testset", "show", output).stdout
-    assert shown == f"{output}: aimanga, x4, 3 pictures, 3 with a true one\nanimals: 2\nhuman: 1\n"
+    assert shown == f"{output}: aimanga, x4, 3 pictures, 3 with ground truth\nanimals: 2\nhuman: 1\n"
 
     (output / "LR" / "animals" / "0.png").unlink()
     broken = aimanga_cli("testset", "verify", output)
@@ -38,8 +38,8 @@ def test_build_verify_and_show(aimanga_cli, categories, tmp_path):
 
 def test_what_cannot_be_done_is_2(aimanga_cli, categories, tmp_path):
     for arguments, message in (
-        (["build", categories, "-o", tmp_path / "set", "--count", "9"], "there are only 4 usable pictures"),
-        (["verify", categories], "there is no manifest of a test set"),
+        (["build", categories, "-o", tmp_path / "set", "--count", "9"], "only 4 pictures can be used"),
+        (["verify", categories], "no manifest of a test set"),
         (["show", tmp_path / "gone"], "there is no such folder"),
     ):
         done = aimanga_cli("testset", *arguments)

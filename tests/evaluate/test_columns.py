@@ -1,9 +1,9 @@
 import pytest
 
-from aimanga.evaluate.columns import Column, as_latex, latex_table, markdown_table
+from aimanga.evaluate.columns import Column, Mean, as_latex, latex_table, markdown_table
 
-LOWER = Column("NIQE", "lower", {"a": 3.14159, "b": 3.1418}, marks={"b": "*"})
-HIGHER = Column("PSNR", "higher", {"a": 20.0}, digits=1)
+LOWER = Column("niqe", "NIQE", "lower", {"a": Mean(3.14159, 6), "b": Mean(3.1418, 6, p=0.04)})
+HIGHER = Column("psnr", "PSNR", "higher", {"a": Mean(20.0, 6)}, digits=1)
 
 
 def test_markdown():
@@ -40,7 +40,7 @@ def test_latex():
     ],
 )
 def test_the_best_are_those_that_look_best(values, best):
-    assert Column("x", "lower", values).best() == best
+    assert Column("x", "X", "lower", {name: Mean(value, 1) for name, value in values.items()}).best() == best
 
 
 def test_latex_has_no_command_from_a_name():

@@ -1,149 +1,121 @@
-import csv
-import json
-import re
+import math
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-import aimanga
-from aimanga.batch import Watcher
-from aimanga.errors import UsageError
-from aimanga.evaluate import evaluate_results, read_test_set
-from aimanga.images import Picture, write
-from aimanga.metrics import score
-from aimanga.tensors import from_array, resize, to_array
+from aimanga.evaluate import PictureScores
+from aimanga.evaluate.comparison import Cost, MethodResult, SetResult
+from aimanga.metrics import find_metric
 
 
-@pytest.fixture
-def results(tmp_path):
-    """Two methods, one nearer to the truth than the other, on six pictures."""
-    rng = np.random.default_rng(0)
-    for folder in ("HR", "near & far_1", "worse"):
-        (tmp_path / folder).mkdir()
-    for n in range(6):
-        true = rng.integers(40, 200, (40, 44, 3), np.uint8)
-        write(Picture(true), tmp_path / "HR" / f"p{n}.png")
-        for folder, sigma in (("near & far_1", 2), ("worse", 8)):
-            noisy = (true + rng.normal(0, sigma, true.shape)).clip(0, 255).astype(np.uint8)
-            write(Picture(noisy), tmp_path / folder / f"p{n}x4.png")
-    return tmp_path
-
-
-class Counting(Watcher):
-    def __init__(self):
-        self.scored = []
-
-    def on_end(self, job, record):
-        if record.status == "done":
-            self.scored.append(job.source.name)
-
-
-def evaluated(results, *methods, metrics=("psnr", "ssim", "brisque"), **options):
-    folders = [results / name for name in (methods or ("near & far_1", "worse"))]
-    return evaluate_results(folders, results / "out", metrics=metrics, reference=results / "HR", **options)
-
-
-def test_the_means_are_those_of_the_pictures(results):
-    found = evaluated(results)
-    assert list(found.methods) == ["near & far_1", "worse"]
-    rows = list(csv.DictReader((results / "out" / "scores.csv").open()))
-    assert len(rows) == 12
-    for name, report in found.methods.items():
-        mine = [float(row["psnr"]) for row in rows if row["method"] == name]
-        assert report.mean("psnr") == pytest.approx(np.mean(mine))
-    picture, true = (Picture(np.asarray(Image.open(results / folder / name))) for folder, name in (
-        ("worse", "p0x4.png"), ("HR", "p0.png")))  # fmt: skip
-    row = next(row for row in rows if (row["method"], row["picture"]) == ("worse", "p0x4.png"))
-    assert float(row["psnr"]) == pytest.approx(score("psnr", picture, true))
-
-
-def test_the_best_is_bold_by_the_direction_of_its_metric(results):
-    found = evaluated(results)
-    best = dict(zip([metric.name for metric in found.metrics], [c.best() for c in found.columns()], strict=True))
-    assert best["psnr"] == best["ssim"] == ("near & far_1",)
-    table = (results / "out" / "table.md").read_text().splitlines()
-    assert table[0] == "| method | PSNR ↑ | SSIM ↑ | BRISQUE ↓ |"
-    near = [cell.strip() for cell in table[2].strip("|").split("|")]
-    assert near[0] == "near & far_1"
-    assert near[1] == f"**{found.methods['near & far_1'].mean('psnr'):.3f}**"
-    lower = min(found.methods, key=lambda name: found.methods[name].mean("brisque"))
-    assert best["brisque"] == (lower,)
-    assert any(line.startswith("- PSNR: ") for line in table)
-
-
-def test_latex_is_that_of_the_factsheet(results):
-    evaluated(results)
-    text = (results / "out" / "table.tex").read_text()
-    assert r"\begin{tabular}{lrrr}" in text
-    assert r"Method & PSNR $\uparrow$ & SSIM $\uparrow$ & BRISQUE $\downarrow$ \\" in text
-    assert re.search(r"near \\& far\\_1 & \\textbf\{\d+\.\d{3}\} & \\textbf\{0\.\d{3}\} & .*\\\\", text)
-
-
-def test_json_has_intervals_and_protocols(results):
-    evaluated(results)
-    content = json.loads((results / "out" / "scores.json").read_text())
-    psnr = content["methods"]["worse"]["metrics"]["psnr"]
-    assert psnr["interval"]["low"] < psnr["mean"] < psnr["interval"]["high"]
-    assert psnr["protocol"]
-    assert len(content["methods"]["worse"]["pictures"]) == 6
-
-
-def test_equals_are_both_the_best_and_one_alone_is_none(results):
-    (results / "again").mkdir()
-    for path in (results / "worse").iterdir():
-        (results / "again" / path.name).write_bytes(path.read_bytes())
-    found = evaluated(results, "worse", "again", metrics=("psnr",))
-    assert found.columns()[0].best() == ("worse", "again")
-    assert "**" not in (evaluated(results, "worse", metrics=("psnr",)) and (results / "out" / "table.md").read_text())
-
-
-def test_a_second_call_scores_only_what_has_changed(results):
-    first, second = Counting(), Counting()
-    before = evaluated(results, watcher=first)
-    assert len(first.scored) == 12
-    path = results / "worse" / "p3x4.png"
-    write(Picture(np.zeros((40, 44, 3), np.uint8)), path)
-    after = evaluated(results, watcher=second)
-    assert second.scored == ["p3x4.png"]
-    assert after.methods["worse"].mean("psnr") < before.methods["worse"].mean("psnr")
-    assert after.methods["near & far_1"].mean("psnr") == before.methods["near & far_1"].mean("psnr")
-
-
-def test_missing_pictures_and_other_problems_are_named_at_once(results):
-    (results / "worse" / "p3x4.png").unlink()
-    (results / "empty").mkdir()
-    (results / "deep" / "worse").mkdir(parents=True)
-    with pytest.raises(UsageError) as caught:
-        evaluated(results, "near & far_1", "worse", "empty", "deep/worse")
-    message = str(caught.value)
-    for part in ("worse lacks p3.png, which others have", "empty: no pictures found", "another method is called worse"):
-        assert part in message
-    assert not (results / "out").exists()
-
-
-def test_a_picture_of_another_size_is_a_line(results):
-    write(Picture(np.zeros((41, 44, 3), np.uint8)), results / "worse" / "p0x4.png")
-    found = evaluated(results)
-    assert found.exit_code == 1
-    assert "psnr" in found.methods["worse"].pictures[0].problems
-
-
-def test_without_references_names_tell_which_pictures_belong_together(results):
-    folders = [results / "worse", results / "HR"]
-    found = evaluate_results(folders, results / "out", metrics=["brisque"])
-    assert found.exit_code == 0
-    assert (results / "out" / "table.md").read_text().count("**") == 2
-
-
-def test_bicubic_on_set5_has_its_published_figure(shared_data, tmp_path):
-    """28.42 dB on Y, as in the papers on super-resolution since SRCNN (arXiv:1501.00092)."""
-    (tmp_path / "bicubic").mkdir()
-    for case in read_test_set(shared_data / "set5").cases:
-        low, high = aimanga.read(case.low), aimanga.read(case.high)
-        enlarged = to_array(resize(from_array(low.pixels), high.height, high.width), np.uint8)
-        write(Picture(enlarged), tmp_path / "bicubic" / f"{case.name}.png")
-    found = evaluate_results(
-        [tmp_path / "bicubic"], tmp_path / "out", metrics=["psnr"], reference=shared_data / "set5" / "HR"
+def a_set(scores, *, metrics=("psnr", "niqe"), missing=(), costs=None, problems=None):
+    """A result from scores by method and metric; None where a method has made no picture."""
+    count = len(next(iter(next(iter(scores.values())).values())))
+    names = [f"p{n}" for n in range(count)]
+    methods = {}
+    for method, values in scores.items():
+        made = {
+            name: PictureScores(Path(f"{method}/{name}.png"), 8, 8, {key: row[n] for key, row in values.items()})
+            for n, name in enumerate(names)
+            if all(row[n] is not None for row in values.values())
+        }
+        files = {name: picture.file for name, picture in made.items()}
+        failed = {name: "it failed" for name in names if name not in made}
+        methods[method] = MethodResult(files, failed, (costs or {}).get(method, {}), made)
+    found = tuple(find_metric(name) for name in metrics)
+    return SetResult(
+        "Set",
+        dict.fromkeys(names),
+        False,
+        {},
+        found,
+        {name: f"{name}: no weights" for name in missing},
+        next(iter(scores)),
+        methods,
     )
-    assert found.methods["bicubic"].mean("psnr") == pytest.approx(28.42, abs=0.02)
+
+
+def test_means_are_over_the_pictures_that_all_have_made():
+    found = a_set({"a": {"psnr": [20.0, 30.0, None, 40.0]}, "b": {"psnr": [21.0, None, 31.0, 41.0]}}, metrics=("psnr",))
+    assert found.common == ("p0", "p3")
+    assert found.mean("a", "psnr") == 30
+    assert found.mean("b", "psnr") == 31
+    assert found.failures == ["Set, a, p2: it failed", "Set, b, p1: it failed"]
+
+
+def test_a_method_that_has_made_nothing_does_not_take_the_others_with_it():
+    found = a_set({"a": {"psnr": [20.0, 30.0]}, "b": {"psnr": [None, None]}}, metrics=("psnr",))
+    assert found.mean("a", "psnr") == 25
+    assert found.mean("b", "psnr") is None
+    assert [column.text("b") for column in found.columns] == [None]
+
+
+def test_directions_and_best():
+    found = a_set({"a": {"psnr": [20.0, 22.0], "niqe": [5.0, 5.0]}, "b": {"psnr": [25.0, 25.0], "niqe": [6.0, 6.0]}})
+    psnr, niqe = found.columns
+    assert psnr.head == "PSNR ↑"
+    assert psnr.best() == ("b",)
+    assert niqe.head == "NIQE ↓"
+    assert niqe.best() == ("a",)
+
+
+def signed_rank_p(differences):
+    """Wilcoxon's exact probability by going through all signs: ranks of |d|, both sides."""
+    ranks = np.argsort(np.argsort(np.abs(differences))) + 1
+    centre = ranks.sum() / 2
+    mine = abs(ranks[np.array(differences) > 0].sum() - centre)
+    sums = [
+        sum(rank for rank, sign in zip(ranks, signs, strict=True) if sign)
+        for signs in product((0, 1), repeat=len(ranks))
+    ]
+    return float(np.mean([abs(value - centre) >= mine - 1e-9 for value in sums]))
+
+
+def test_differences_are_told_from_chance_by_the_signed_rank_test_with_holms_correction():
+    rng = np.random.default_rng(3)
+    base = list(rng.normal(30, 3, 9))
+    better = [value + gain for value, gain in zip(base, rng.uniform(0.5, 1, 9), strict=True)]
+    other = [value + gain for value, gain in zip(base, [1, -2, 3, -1.5, 0.4, -0.3, 0.2, -0.9, 0.8], strict=True)]
+    found = a_set({"base": {"psnr": base}, "better": {"psnr": better}, "other": {"psnr": other}}, metrics=("psnr",))
+    single = {name: signed_rank_p(np.array(values) - base) for name, values in (("better", better), ("other", other))}
+    assert single["better"] == 2 / 2**9
+    # Of two probabilities the smaller one counts twice, the larger one is at least that.
+    assert found.significance["better", "psnr"] == pytest.approx(2 * single["better"])
+    assert found.significance["other", "psnr"] == pytest.approx(max(2 * single["better"], single["other"]))
+    assert {name: found.columns[0].mark(name) for name in found.methods} == {"base": "", "better": "*", "other": ""}
+
+
+@pytest.mark.parametrize("scores", [[1.0] * 5, [math.inf] * 8])
+def test_too_few_pictures_and_infinite_scores_tell_nothing(scores):
+    found = a_set({"a": {"psnr": scores}, "b": {"psnr": [value + 1 for value in scores]}}, metrics=("psnr",))
+    assert found.significance == {}
+
+
+def test_equal_results_do_not_differ():
+    found = a_set({"a": {"psnr": [1.0] * 8}, "b": {"psnr": [1.0] * 8}}, metrics=("psnr",))
+    assert found.significance == {("b", "psnr"): 1.0}
+
+
+def test_costs_are_columns_where_there_are_some():
+    costs = {"a": {"p0": Cost(2.0, 1.0, 2**30), "p1": Cost(4.0, 2.0, 2**29), "p2": Cost(None, 5.0, None)}}
+    scores = {"a": {"psnr": [1.0, 2.0, 3.0]}, "b": {"psnr": [1.0, 2.0, 3.0]}}
+    found = a_set(scores, metrics=("psnr",), costs=costs)
+    columns = {column.title: column for column in found.columns}
+    assert columns["s/MP"].means["a"].value == 2.0
+    assert columns["MiB"].text("a") == "1024"
+    assert columns["MiB"].text("b") is None
+    assert [column.title for column in a_set(scores, metrics=("psnr",)).columns] == ["PSNR"]
+
+
+def test_metrics_without_weights_are_named_and_have_no_column():
+    found = a_set({"a": {"psnr": [1.0]}}, metrics=("psnr", "musiq"), missing=("musiq",))
+    assert [column.title for column in found.columns] == ["PSNR"]
+    assert found.failures == ["Set: musiq: no weights"]
+
+
+def test_a_score_that_is_no_number_is_missing():
+    found = a_set({"a": {"psnr": [1.0, math.nan, 3.0]}, "b": {"psnr": [math.inf, 2.0, 2.0]}}, metrics=("psnr",))
+    assert found.values("a", "psnr") == {"p0": 1.0, "p2": 3.0}
+    assert found.mean("b", "psnr") == math.inf

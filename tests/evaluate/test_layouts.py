@@ -61,7 +61,7 @@ def test_realsr_has_several_scales(made):
 
 
 def test_an_incomplete_realsr_is_told(made):
-    with pytest.raises(UsageError, match="the layout realsr is not complete: b_LR4 has no b_HR"):
+    with pytest.raises(UsageError, match=r"the layout realsr is not complete: .*b_LR4\.png has no partner"):
         read_test_set(made("4/a_HR.png", "4/a_LR4.png", "4/b_LR4.png"))
 
 
@@ -116,5 +116,5 @@ def test_what_is_none_at_all(tmp_path):
     with pytest.raises(UsageError, match="no pictures found"):
         read_test_set(tmp_path)
     (tmp_path / "manifest.json").write_text('{"pictures": 3}')
-    with pytest.raises(UsageError, match="this is no manifest of a test set"):
+    with pytest.raises(UsageError, match="no manifest of a test set"):
         read_test_set(tmp_path)

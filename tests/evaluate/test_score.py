@@ -3,11 +3,7 @@ import math
 import os
 import re
 import shutil
-import signal
 import statistics
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -186,19 +182,3 @@ def test_scores_of_other_metrics_or_references_are_not_taken(pictures, tmp_path,
     assert [list(picture.values) for picture in written] == [["brisque"], ["psnr"], ["psnr"]]
     assert written[1].values != written[2].values
     assert not output.exists() and (tmp_path / "a.csv.journal").exists()
-
-
-@pytest.mark.slow
-def test_ctrl_c_on_the_command_line(pictures, tmp_path):
-    for number in range(24):
-        Image.fromarray(RNG.integers(0, 256, (400, 400, 3), np.uint8)).save(pictures / f"{number:02}.png")
-    command = [sys.executable, "-m", "aimanga", "score", str(pictures), "-o", str(tmp_path / "a.csv"), "-m", "brisque"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "a.csv.journal").exists() or not (tmp_path / "a.csv.journal").stat().st_size:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and "interrupted" in errors
-    assert not (tmp_path / "a.csv").exists()
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-    assert len((tmp_path / "a.csv").read_text().splitlines()) == 27

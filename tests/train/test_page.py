@@ -9,7 +9,7 @@ import pytest
 from aimanga.images import Picture, write
 from aimanga.train.log import Log
 from aimanga.train.page import write_report
-from tests.browser import browser_tab, opened
+from tests.browser import opened
 from tests.train.conftest import noise
 
 HOSTILE = "</script><script>alert(1)</script> & \"quotes' \ud800"
@@ -45,12 +45,6 @@ def run(folder, *, trained=60, validated=4, end="finished", start=START):
         if end:
             log.write("end", 50 * trained, reason=end, message=None, seconds=1.0)
     return folder
-
-
-@pytest.fixture(scope="module")
-def tab():
-    with browser_tab() as opened_tab:
-        yield opened_tab
 
 
 def rows(page):

@@ -1,18 +1,5 @@
-"""Methods against one another: on test sets, by metrics, with what they cost."""
+"""Compare methods: on test sets, by metrics, with their costs."""
 
-from aimanga.benchmark.plan import BenchmarkPlan, plan_benchmark
-from aimanga.benchmark.recipe import BenchmarkRecipe, load_recipe
-from aimanga.benchmark.results import BenchmarkReport, MethodResult, SetResult
-from aimanga.benchmark.run import benchmark_methods, run_benchmark
+from aimanga.lazy import attach
 
-__all__ = [
-    "BenchmarkPlan",
-    "BenchmarkRecipe",
-    "BenchmarkReport",
-    "MethodResult",
-    "SetResult",
-    "benchmark_methods",
-    "load_recipe",
-    "plan_benchmark",
-    "run_benchmark",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,4 +1,4 @@
-"""How much memory a program takes, with all that it starts."""
+"""Measure the peak memory of a process and its children."""
 
 import threading
 from collections.abc import Iterator
@@ -6,25 +6,25 @@ from contextlib import contextmanager
 
 import psutil
 
-# Networks take their memory for seconds, not for moments.
+# Seconds between two samples: networks hold their memory much longer.
 _EVERY = 0.01
 
 
-class Memory:
-    """The most memory that was in use.
+class PeakMemory:
+    """The highest memory use that was sampled.
 
     Attributes:
-        peak: In bytes; 0 while nothing has been seen.
+        peak: In bytes; 0 before the first sample.
     """
 
     def __init__(self) -> None:
         self.peak = 0
 
-    def look(self, process: psutil.Process, *, itself: bool) -> None:
-        """Look at what a process uses now, and its children."""
+    def sample(self, process: psutil.Process, *, itself: bool) -> None:
+        """Sample the memory of a process and its children."""
         try:
             family = [process, *process.children(recursive=True)] if itself else process.children(recursive=True)
-        except psutil.Error:  # it has come to its end
+        except psutil.Error:  # it has ended
             return
         used = 0
         for member in family:
@@ -36,18 +36,18 @@ class Memory:
 
 
 @contextmanager
-def watched_memory(*, itself: bool) -> Iterator[Memory]:
-    """Watch the memory while the block runs: resident pages, looked at a hundred times a second.
+def watched_memory(*, itself: bool) -> Iterator[PeakMemory]:
+    """Sample the resident memory while the block runs, 100 times per second.
 
     Args:
-        itself: Whether this process is among those that are watched, or only those that it starts.
+        itself: True to include this process; False for its children only.
     """
-    memory, process, ended = Memory(), psutil.Process(), threading.Event()
+    memory, process, ended = PeakMemory(), psutil.Process(), threading.Event()
 
     def watch() -> None:
-        memory.look(process, itself=itself)
+        memory.sample(process, itself=itself)
         while not ended.wait(_EVERY):
-            memory.look(process, itself=itself)
+            memory.sample(process, itself=itself)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

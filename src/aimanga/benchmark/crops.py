@@ -1,4 +1,4 @@
-"""Parts of pictures to look at: the same part of all methods' results, where they differ most."""
+"""Crops of all methods' results at the same place, where they differ most."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,32 +7,31 @@ import numpy as np
 import numpy.typing as npt
 
 from aimanga.evaluate import Case
-from aimanga.images import Box, Samples, read
-from aimanga.tensors import from_array, to_array
+from aimanga.images import Box, Picture, Samples, read, rgb
 
 
-def all_pictures(case: Case, results: Mapping[str, Path]) -> dict[str, Samples]:
-    """A picture as it comes, as methods have made it, and as it should be.
+def load_pictures(case: Case, results: Mapping[str, Path]) -> dict[str, Samples]:
+    """Read the LR picture, the results of all methods, and the HR picture.
 
     Args:
         case: The picture.
-        results: The methods' results, by their names.
+        results: The results, by method.
 
     Returns:
-        H x W x 3, uint8: `LR`, the methods, and `HR` where it is known.
+        H x W x 3, uint8, by name: `LR`, the methods, and `HR` where it is known.
     """
     files = {"LR": case.low, **results} | ({} if case.high is None else {"HR": case.high})
-    return {name: eight_bits(read(path).pixels) for name, path in files.items()}
+    return {name: rgb(Picture(read(path).pixels)).pixels for name, path in files.items()}  # alpha is not scored, either
 
 
-def part_that_differs(results: Sequence[Samples], width: int, height: int, scale: int) -> Box:
-    """Find the part of a picture where results differ most.
+def most_different_crop(results: Sequence[Samples], width: int, height: int, scale: int) -> Box:
+    """Find the crop where results differ most.
 
     Args:
         results: H x W x 3, uint8, all of one size; at least one.
-        width: Of the part, in pixels; the whole width where the picture is narrower.
+        width: Of the crop, in pixels; the width of the picture where that is smaller.
         height: Likewise.
-        scale: Left, top, width and height are multiples of it, so that the part has one in the input.
+        scale: Left, top, width and height are multiples of it, so that the LR picture has the same crop.
     """
     cell = scale * -(-8 // scale)
     rows, columns = results[0].shape[:2]
@@ -44,7 +43,7 @@ def part_that_differs(results: Sequence[Samples], width: int, height: int, scale
     sums = np.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     windows = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
     top, left = np.unravel_index(int(windows.argmax()), windows.shape)
-    # What is left over at the right and the bottom belongs to a part that is as large as the picture.
+    # A crop as large as the picture includes the incomplete cells at the right and the bottom.
     size = (min(side, whole // scale * scale) for side, whole in ((width, columns), (height, rows)))
     box_width, box_height = (side // scale * scale for side in size)
     return Box(
@@ -55,23 +54,16 @@ def part_that_differs(results: Sequence[Samples], width: int, height: int, scale
     )
 
 
-def cut(pictures: Mapping[str, Samples], box: Box, scale: int) -> dict[str, Samples]:
-    """The same part of all pictures; of the input, `LR`, the one that becomes it."""
+def crop_all(pictures: Mapping[str, Samples], box: Box, scale: int) -> dict[str, Samples]:
+    """The same crop of all pictures; `box` is in pixels of the results, `LR` is smaller by the scale."""
     return {name: (box.divided(scale) if name == "LR" else box).of(pixels) for name, pixels in pictures.items()}
 
 
 def _in_cells(values: npt.NDArray[np.float32], cell: int) -> npt.NDArray[np.float64]:
-    """Means of squares; what does not fill one at the right and the bottom is left out, unless it is all there is."""
+    """Means of cells; an incomplete cell at the right or the bottom is left out, unless there is no other."""
     rows, columns = values.shape
     if rows < cell or columns < cell:
         return np.full((1, 1), values.mean(dtype=np.float64))
     whole = values[: rows // cell * cell, : columns // cell * cell]
-    squares = whole.reshape(rows // cell, cell, columns // cell, cell)
-    return np.asarray(squares.mean((1, 3), dtype=np.float64))
-
-
-def eight_bits(pixels: Samples) -> npt.NDArray[np.uint8]:
-    """Samples as H x W x 3, uint8, rounded."""
-    if pixels.dtype != np.uint8:
-        pixels = to_array(from_array(pixels), np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    cells = whole.reshape(rows // cell, cell, columns // cell, cell)
+    return np.asarray(cells.mean((1, 3), dtype=np.float64))

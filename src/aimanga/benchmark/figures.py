@@ -1,14 +1,15 @@
-"""Figures for papers: the same part of all methods' results in a row, with scores."""
+"""Figures for papers: a row of crops, one a method, with scores."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aimanga.atomic import replacing
-from aimanga.benchmark.crops import all_pictures, cut, part_that_differs
+from aimanga.benchmark.crops import crop_all, load_pictures, most_different_crop
 from aimanga.benchmark.recipe import Figure
-from aimanga.benchmark.results import SetResult
 from aimanga.errors import UsageError
+from aimanga.evaluate import Case, PictureCases
+from aimanga.evaluate.comparison import SetResult
 from aimanga.images import Box, Samples
 
 _SIDE = 160
@@ -16,13 +17,16 @@ _SIDE = 160
 _COLUMN = 1.4
 
 
-def write_figures(figures: Sequence[Figure], sets: Mapping[str, SetResult], folder: Path) -> tuple[Path, ...]:
+def write_figures(
+    figures: Sequence[Figure], sets: Mapping[str, SetResult], sources: Mapping[str, PictureCases], folder: Path
+) -> tuple[Path, ...]:
     """Draw figures.
 
     Args:
         figures: What to draw.
-        sets: What was found, by the names of the sets.
-        folder: The folder for `SET-PICTURE.png` and `.pdf`; made where there is something to draw.
+        sets: Results, by the names of the sets.
+        sources: The pictures of the sets.
+        folder: The folder for `SET-PICTURE.png` and `.pdf`.
 
     Returns:
         The files.
@@ -34,23 +38,23 @@ def write_figures(figures: Sequence[Figure], sets: Mapping[str, SetResult], fold
     for figure in figures:
         folder.mkdir(parents=True, exist_ok=True)
         name = re.sub(r"[^\w.-]+", "_", f"{figure.set}-{figure.picture}")
-        written += _draw(figure, sets[figure.set], folder / name)
+        case = next(case for case in sources[figure.set].cases if case.name == figure.picture)
+        written += _draw(figure, sets[figure.set], case, folder / name)
     return tuple(written)
 
 
-def _draw(figure: Figure, found: SetResult, stem: Path) -> list[Path]:
+def _draw(figure: Figure, found: SetResult, case: Case, stem: Path) -> list[Path]:
     from matplotlib.figure import Figure as Canvas  # an extra, and slow to import
     from matplotlib.patches import Rectangle
 
-    case = found.cases[figure.picture]
     results = found.files_of(case.name)
     if not results:
         return []
-    pictures = all_pictures(case, results)
+    pictures = load_pictures(case, results)
     first = pictures[next(iter(results))]
     scale = first.shape[0] // pictures["LR"].shape[0]
     box = _box_of(figure, [pictures[name] for name in results], scale)
-    crops = cut(pictures, box, scale)
+    crops = crop_all(pictures, box, scale)
     # The whole picture, with the place of the crops, and then the crops.
     whole = pictures.get("HR", first)
     shapes = [whole.shape[1] / whole.shape[0], *(box.width / box.height for _ in crops)]
@@ -81,7 +85,7 @@ def _draw(figure: Figure, found: SetResult, stem: Path) -> list[Path]:
 
 def _box_of(figure: Figure, results: Sequence[Samples], scale: int) -> Box:
     if figure.box is None:
-        return part_that_differs(results, _SIDE, _SIDE, scale)
+        return most_different_crop(results, _SIDE, _SIDE, scale)
     left, top, width, height = figure.box
     rows, columns = results[0].shape[:2]
     if left + width > columns or top + height > rows:
@@ -95,8 +99,7 @@ def _box_of(figure: Figure, results: Sequence[Samples], scale: int) -> Box:
 def _caption(name: str, figure: Figure, found: SetResult, case: str) -> str:
     if name not in found.methods:
         return name
-    scores = found.methods[name].scores
-    values = scores[case].values if case in scores else {}
+    values = found.methods[name].scores_of(case)
     titles = {metric.name: metric.title for metric in found.metrics}
     lines = [f"{titles[key]} {values[key]:.3f}" for key in figure.metrics if key in values]
     return "\n".join([name, *lines])

@@ -1,8 +1,8 @@
 """Run InvSR on a folder, as a method of a benchmark: `python -m aimanga.benchmark.invsr INPUTS OUTPUTS`.
 
 InvSR (Z. Yue, K. Liao, C. C. Loy, "Arbitrary-steps Image Super-resolution via Diffusion Inversion", CVPR 2025,
-arXiv:2412.09013) is a program of its own, in its own environment, under a licence for non-commercial use: its users
-bring it. Here its checkout is found and checked, it is started with what it takes, and its results are looked through.
+arXiv:2412.09013) is a program of its own, in its own environment, under a licence for non-commercial use: users install
+it themselves. This adapter finds and checks the checkout, converts the pictures, runs it, and checks the results.
 """
 
 import argparse
@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aimanga.batch import find
-from aimanga.benchmark.crops import eight_bits
 from aimanga.errors import AimangaError, UsageError
-from aimanga.images import READABLE_SUFFIXES, Picture, read, write
+from aimanga.images import READABLE_SUFFIXES, Picture, read, rgb, write
+from aimanga.problems import Problems
 
 _PROGRAM = "inference_invsr.py"
 _FILES = (_PROGRAM, "sampler_invsr.py", "configs/sample-sd-turbo.yaml")
 _PREDICTOR = "noise_predictor_sd_turbo_v5.pth"
-# Where the library that InvSR loads Stable Diffusion with keeps what it has fetched.
+# The cache folder of Stable Diffusion Turbo, as diffusers names it.
 _TURBO = "models--stabilityai--sd-turbo"
 _CLONE = "git clone https://github.com/zsyOAOA/InvSR"
-# It is its own variant of diffusers that has this pipeline; nothing of it runs on a CPU.
+# Only InvSR's own variant of diffusers has this pipeline; it needs a GPU.
 _CHECK = """
 import omegaconf, torch
 from diffusers import StableDiffusionInvEnhancePipeline
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sd-path", type=Path, help="where Stable Diffusion Turbo is; else its folder weights")
     parser.add_argument("--predictor", type=Path, help=f"its noise predictor; else weights/{_PREDICTOR}")
     parser.add_argument("--steps", type=int, default=1, help="sampling steps, 1 to 5")
-    parser.add_argument("--chopping-size", type=int, help="side of the squares that pictures are cut into")
+    parser.add_argument("--chopping-size", type=int, help="side of the tiles that pictures are split into")
     parser.add_argument("--color-fix", choices=("wavelet", "ycbcr"), help="as in the authors' own comparison: wavelet")
     given = parser.parse_args(arguments)
     try:
@@ -67,7 +67,7 @@ def _run(given: argparse.Namespace) -> int:
     given.outputs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="aimanga-invsr-") as folder:
         for picture in pictures:
-            _as_it_reads(picture, Path(folder))
+            _convert(picture, Path(folder))
         command = [
             str(python), _PROGRAM, "-i", folder, "-o", str(given.outputs.absolute()),
             "--sd_path", str(weights), "--started_ckpt_path", str(predictor), "--num_steps", str(given.steps),
@@ -79,7 +79,7 @@ def _run(given: argparse.Namespace) -> int:
         code = subprocess.run(command, cwd=checkout, env=_offline(), check=False).returncode
     missing = [picture.name for picture in pictures if not (given.outputs / f"{picture.stem}.png").is_file()]
     if code:
-        sys.stderr.write(f"invsr: {_PROGRAM} ended with exit code {code}\n")
+        sys.stderr.write(f"invsr: {_PROGRAM} failed with exit code {code}\n")
     if missing:
         sys.stderr.write(f"invsr: no result of {', '.join(missing)}\n")
     return 1 if code or missing else 0
@@ -110,41 +110,40 @@ def _from_environment(variable: str) -> Path | None:
 
 
 def _check_weights(weights: Path, predictor: Path) -> None:
-    problems = []
+    problems = Problems()
     if not predictor.is_file():
-        problems.append(
+        problems.add(
             f"{predictor}: the noise predictor is missing; fetch {_PREDICTOR} from https://huggingface.co/OAOA/InvSR"
         )
     if not (weights / _TURBO).is_dir():
-        problems.append(
+        problems.add(
             f"{weights / _TURBO}: Stable Diffusion Turbo is missing; in InvSR's environment: "
             f"huggingface-cli download stabilityai/sd-turbo --cache-dir {weights}"
         )
-    if problems:
-        raise UsageError("; ".join(problems))
+    problems.refuse()
 
 
 def _check_environment(python: Path, checkout: Path) -> None:
-    """See that InvSR can start, before pictures are prepared for it."""
+    """Check that InvSR can start."""
     said = subprocess.run(
         [python, "-c", _CHECK], cwd=checkout, env=_offline(), capture_output=True, text=True, check=False
     )
     if said.returncode:
-        last = (said.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (said.stderr.strip().splitlines() or ["no output"])[-1]
         raise UsageError(f"{python}: InvSR cannot run in this environment: {last}")
 
 
 def _offline() -> dict[str, str]:
-    """The environment, in which the libraries of InvSR fetch nothing that is not here."""
+    """The environment variables that keep the libraries of InvSR offline."""
     return {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
-def _as_it_reads(picture: Path, folder: Path) -> None:
-    """Write a picture as InvSR reads any: PNG, RGB, 8 bits, right side up."""
+def _convert(picture: Path, folder: Path) -> None:
+    """Write a picture as 8-bit RGB PNG, upright: InvSR reads nothing else reliably."""
     target = folder / f"{picture.stem}.png"
     if target.exists():
-        raise UsageError(f"{picture}: another picture is called {picture.stem}, too, and would have the same result")
-    write(Picture(eight_bits(read(picture).pixels)), target)
+        raise UsageError(f"{picture}: another picture has the same name {picture.stem}, and would have the same result")
+    write(rgb(Picture(read(picture).pixels)), target)
 
 
 if __name__ == "__main__":

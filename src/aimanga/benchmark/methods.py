@@ -1,4 +1,4 @@
-"""What makes pictures larger: networks, kernels, other programs."""
+"""Methods that can be run: networks, kernels, other programs."""
 
 import hashlib
 import shutil
@@ -13,7 +13,7 @@ from aimanga.batch import Tick
 from aimanga.benchmark.command import ProgramError, filled, run_program
 from aimanga.benchmark.recipe import ModelMethod, Program, Resampling
 from aimanga.degrade.resize import resize as resize_lanczos
-from aimanga.errors import AimangaError, PictureError
+from aimanga.errors import PictureError, UsageError
 from aimanga.hashing import sha256_of
 from aimanga.images import PictureFile, read, write
 from aimanga.tensors import from_array, resize, to_array
@@ -21,12 +21,12 @@ from aimanga.upscale import UpscaleOptions, load_engine, upscale_file
 from aimanga.upscale.precision import describe as describe_place
 from aimanga.version import __version__
 
-Maker = ModelMethod | Resampling | Program
-"""A method that makes pictures."""
+Runnable = ModelMethod | Resampling | Program
+"""A method that can be run."""
 
 
-def fingerprint(method: Maker) -> str:
-    """All that the results of a method depend on, but for the pictures: where it differs they are made anew.
+def fingerprint(method: Runnable) -> str:
+    """A hash of all that the results of a method depend on besides the pictures; when it changes they are discarded.
 
     Raises:
         AimangaError: A model cannot be loaded, or a file is missing.
@@ -42,8 +42,8 @@ def fingerprint(method: Maker) -> str:
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def describe(method: Maker) -> str:
-    """What a method is, in words."""
+def describe(method: Runnable) -> str:
+    """Describe a method in words."""
     if isinstance(method, ModelMethod):
         engine = load_engine(method.model, method.device, method.precision)
         known = engine.model
@@ -57,48 +57,48 @@ def describe(method: Maker) -> str:
     return f"the program {' '.join(method.command)}"
 
 
-def problem_of(method: Maker) -> str | None:
-    """Why a method cannot run, as far as that can be known before the work; None for no reason."""
+def check_method(method: Runnable) -> None:
+    """See that a method can run, as far as that can be known before the work.
+
+    Raises:
+        AimangaError: It cannot.
+    """
     if isinstance(method, ModelMethod):
-        try:
-            load_engine(method.model, method.device, method.precision)
-        except AimangaError as error:
-            return f"{method.name}: {error}"
+        load_engine(method.model, method.device, method.precision)
     elif isinstance(method, Program):
         folder = Path(method.folder).expanduser()
         program = filled(method.command[:1], {"python": sys.executable})[0]
         if not folder.is_dir():
-            return f"{method.name}: there is no folder {folder} to run in"
+            raise UsageError(f"there is no folder {folder} to run in")
         # As the operating system will look for it: a path is relative to the folder in which it runs.
         local = "/" in program or "\\" in program
         if shutil.which(str(folder / program) if local else program) is None:
-            return f"{method.name}: there is no program {program}"
+            raise UsageError(f"there is no program {program}")
         missing = [path for path in method.depends if not Path(path).is_file()]
         if missing:
-            return f"{method.name}: there is no file {', '.join(missing)} on which it depends"
-    return None
+            raise UsageError(f"there is no file {', '.join(missing)} on which it depends")
 
 
-def make(
-    method: Maker, source: Path, target: Path, scale: int, log: Path, work: Path, tick: Tick = lambda share: None
+def run_method(
+    method: Runnable, source: Path, target: Path, scale: int, log: Path, work: Path, tick: Tick = lambda share: None
 ) -> float:
-    """Make a picture larger.
+    """Upscale a picture.
 
     Args:
-        method: How.
-        source: The picture.
+        method: The method.
+        source: The LR picture.
         target: The result, a `.png` file; its folder exists. It is written whole or not at all.
-        scale: The factor.
-        log: The file for what another program says; its folder exists.
+        scale: The scale.
+        log: The file for the output of another program; its folder exists.
         work: The folder that another program writes into; it exists.
-        tick: Told the share of the work that is done.
+        tick: Called with the share of the work that is done.
 
     Returns:
-        How many seconds it took, files read and written; what another program has made is looked at afterwards.
+        Wall time in seconds, with reading and writing, without checking the result of another program.
 
     Raises:
-        AimangaError: It fails.
-        PictureError: What it makes is no picture, or has another size.
+        AimangaError: The method fails.
+        PictureError: The result is no picture, or has another size.
     """
     begin = time.perf_counter()
     if isinstance(method, ModelMethod):
@@ -110,21 +110,21 @@ def make(
     if isinstance(method, Resampling):
         _resample(method, source, target, scale)
         return time.perf_counter() - begin
-    made = work / f"{target.stem}.png"
-    values = {"input": source.absolute(), "output": made.absolute(), "scale": scale, "python": sys.executable}
+    result = work / f"{target.stem}.png"
+    values = {"input": source.absolute(), "output": result.absolute(), "scale": scale, "python": sys.executable}
     run_program(filled(method.command, values), Path(method.folder).expanduser(), log.absolute(), method.timeout)
     seconds = time.perf_counter() - begin
-    if not made.is_file():
-        raise ProgramError(f"{method.command[0]} ended well, and has written no {{output}} (see {log})")
-    check_result(made, source, scale)
+    if not result.is_file():
+        raise ProgramError(f"{method.command[0]} succeeded without writing {{output}} (see {log})")
+    check_result(result, source, scale)
     with replacing(target) as part:
-        shutil.copyfile(made, part)
-    made.unlink()
+        shutil.copyfile(result, part)
+    result.unlink()
     return seconds
 
 
-def warm_up(method: Maker) -> None:
-    """Let the first picture take no longer than the others: a network is loaded, and has run once."""
+def warm_up(method: Runnable) -> None:
+    """Load the network and run it once, so that the first picture takes no longer than the others."""
     if isinstance(method, ModelMethod):
         _warm_up(method.model, method.device, method.precision)
 
@@ -134,17 +134,17 @@ def _warm_up(model: str, device: str, precision: str) -> None:
     load_engine(model, device, precision).seconds_per_pixel()
 
 
-def check_result(made: Path, source: Path, scale: int) -> None:
-    """See that a program has made a whole picture of the size that it should have.
+def check_result(result: Path, source: Path, scale: int) -> None:
+    """See that a result is a whole picture of the right size.
 
     Raises:
-        PictureError: It has not; the message says what was expected, and what was found.
+        PictureError: It is not; the message says what was expected, and what was found.
     """
-    before, after = PictureFile(source).header, read(made)
+    before, after = PictureFile(source).header, read(result)
     expected = before.width * scale, before.height * scale
     if (after.width, after.height) != expected:
         raise PictureError(
-            f"a result of {expected[0]} x {expected[1]} was expected, and it is {after.width} x {after.height}"
+            f"the result is {after.width} x {after.height}, and {expected[0]} x {expected[1]} was expected"
         )
 
 

@@ -1,155 +1,156 @@
 """The report of a benchmark: one HTML file with tables, plots, and all methods side by side on every picture."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
 
+import pyvips
+
+from aimanga.benchmark.crops import crop_all, load_pictures, most_different_crop
+from aimanga.config import to_toml
+from aimanga.evaluate import Case, PictureCases
+from aimanga.evaluate.building import equal_shares
+from aimanga.evaluate.comparison import Comparison, SetResult
+from aimanga.evaluate.tables import PROGRAMS
+from aimanga.images import Samples
 from aimanga.pages import data_uri, write_html
+from aimanga.version import versions
+
+# Larger pictures are shown in part: a page of forty with five methods each has about 30 MB.
+_LARGEST = 640
+_EXTREMES = 3
+_NOTICES = 12
 
 
-@dataclass(frozen=True)
-class Measure:
-    """What methods are compared by: a metric, or what they cost.
-
-    Attributes:
-        name: What it is called in `Mean` and `PageCase`.
-        title: What it is called on the page.
-        better: Whether a good method's value is high or low.
-        digits: So many are shown behind the point.
-        about: Its protocol and source, for those who want to repeat it.
-    """
-
-    name: str
-    title: str
-    better: Literal["lower", "higher"]
-    digits: int
-    about: str
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A method's value on a set.
-
-    Attributes:
-        value: The mean.
-        count: Over so many pictures.
-        low: From where the mean over all pictures of the kind may lie; None where that is not known.
-        high: To where.
-        best: Whether no method is better.
-        p: The probability that a method that is no better or worse than the baseline differs from it so much; None for
-            the baseline, and where that is not known.
-    """
-
-    value: float
-    count: int
-    low: float | None = None
-    high: float | None = None
-    best: bool = False
-    p: float | None = None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A picture, or the same part of it, as all methods have made it.
-
-    Attributes:
-        pictures: JPEG or WebP files: `LR` first, the input; then the methods by name; `HR` last, where it is known.
-        width: Of what the methods have made, in pixels; the input is smaller by the scale.
-        height: Likewise.
-        part: Which part of the picture it is, in words; empty for the whole of it.
-    """
-
-    pictures: Mapping[str, bytes]
-    width: int
-    height: int
-    part: str = ""
-
-
-@dataclass(frozen=True)
-class PageCase:
-    """A picture of a set.
-
-    Attributes:
-        name: Its name.
-        category: Its category; None where the set has none.
-        scores: By method, then by measure.
-        problems: What went wrong, by method, in words.
-        shown: What it looks like; None where the page has no room for it.
-    """
-
-    name: str
-    category: str | None
-    scores: Mapping[str, Mapping[str, float]]
-    problems: Mapping[str, str]
-    shown: Shown | None
-
-
-@dataclass(frozen=True)
-class PageSet:
-    """A test set.
-
-    Attributes:
-        name: Its name.
-        about: What it is, in a sentence.
-        measures: By what the methods are compared on it; those of a metric are those of `PageCase.scores`, too.
-        means: By method, then by measure; a method may lack one.
-        cases: Its pictures.
-    """
-
-    name: str
-    about: str
-    measures: Sequence[Measure]
-    means: Mapping[str, Mapping[str, Mean]]
-    cases: Sequence[PageCase]
-
-
-@dataclass(frozen=True)
-class Page:
-    """All that a report tells.
-
-    Attributes:
-        title: Its title.
-        description: What is compared, in words; may be empty.
-        methods: What each is, in words, by its name, in order.
-        baseline: The method that the others are compared with.
-        sets: The test sets.
-        notices: What the reader must know first: metrics without weights, pictures that failed.
-        repeat: All that is needed to repeat it: texts, by their titles.
-    """
-
-    title: str
-    description: str
-    methods: Mapping[str, str]
-    baseline: str
-    sets: Sequence[PageSet]
-    notices: Sequence[str]
-    repeat: Mapping[str, str]
-
-
-def write_page(content: Page, path: Path) -> None:
+def write_page(content: object, path: Path) -> None:
     """Write a report.
 
     Args:
-        content: What it says.
-        path: The HTML file; an existing one is replaced. The same content gives the same bytes.
+        content: What `page_content` returns.
+        path: The file; an existing one is replaced. The same content gives the same bytes.
     """
-    # As lists: among the keys of an object JavaScript puts numbers first, and a method may be called 2.
-    ordered = {"methods": list(content.methods.items()), "repeat": list(content.repeat.items())}
-    write_html(path, Path(__file__).parent, "aimanga benchmark", _plain(content) | ordered)
+    write_html(path, Path(__file__).parent, "aimanga benchmark", _encodable(content))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  any part of a page
-    """A page as JSON has it: pictures are URIs, infinities are text that JavaScript reads, NaN is null or left out."""
+def page_content(report: Comparison, sources: Mapping[str, PictureCases], room: int) -> dict[str, object]:
+    """Everything that `page.js` shows.
+
+    Args:
+        report: The results.
+        sources: The pictures of the sets.
+        room: How many pictures can be looked at.
+    """
+    shares = equal_shares({name: len(found.common) for name, found in report.sets.items()}, room)
+    notices = report.failures[:_NOTICES]
+    if len(report.failures) > _NOTICES:
+        notices.append(f"and {len(report.failures) - _NOTICES} more, see results.json")
+    repeat = {
+        "Command": report.command,
+        "Recipe": to_toml(report.recipe) if report.recipe else "",
+        "Protocols": "\n".join(f"{title}: {protocol}" for title, protocol in report.protocols.items()),
+        "Versions": "\n".join(f"{name} {version}" for name, version in versions(*PROGRAMS).items()),
+        "SHA-256 of the inputs": "\n".join(
+            f"{digest}  {name}/{picture}"
+            for name, found in report.sets.items()
+            for picture, digest in found.inputs.items()
+        ),
+    }
+    return {
+        "title": report.title,
+        "description": report.description,
+        # Lists of pairs: among the keys of an object JavaScript puts numbers first, and a method may be called 2.
+        "methods": list(report.methods.items()),
+        "baseline": report.baseline,
+        "sets": [_set(found, sources[name], shares[name]) for name, found in report.sets.items()],
+        "notices": notices,
+        "repeat": [(title, text) for title, text in repeat.items() if text],
+    }
+
+
+def _set(found: SetResult, source: PictureCases, room: int) -> dict[str, object]:
+    shown = _telling(found, room)
+    means: dict[str, dict[str, object]] = {name: {} for name in found.methods}
+    for column in found.columns:
+        for method, mean in column.means.items():
+            interval = mean.interval
+            means[method][column.name] = {
+                "value": mean.value,
+                "count": mean.count,
+                "low": interval and interval.low,
+                "high": interval and interval.high,
+                "best": method in column.best(),
+                "p": mean.p,
+            }
+    return {
+        "name": found.name,
+        "about": f"{found.about}.",
+        "measures": [
+            {key: getattr(column, key) for key in ("name", "title", "better", "digits", "about")}
+            for column in found.columns
+        ],
+        "means": means,
+        "cases": [
+            {
+                "name": case.name,
+                "category": case.category,
+                "scores": {method: result.scores_of(case.name) for method, result in found.methods.items()},
+                "problems": {
+                    method: "; ".join(problems)
+                    for method, result in found.methods.items()
+                    if (problems := result.problems_of(case.name))
+                },
+                "shown": _pictures(found, case) if case.name in shown else None,
+            }
+            for case in source.cases
+        ],
+    }
+
+
+def _telling(found: SetResult, room: int) -> list[str]:
+    """The pictures to show: in turn the best and the worst ones of each method by each metric, then any."""
+    ranks = []
+    for method in found.methods:
+        for metric in found.measured:
+            values = found.values(method, metric.name)
+            ordered = sorted(values, key=values.__getitem__, reverse=metric.better == "higher")
+            ranks += [ordered[:_EXTREMES], ordered[::-1][:_EXTREMES]]
+    by_turns = [name for names in zip_longest(*ranks) for name in names if name is not None]
+    return list(dict.fromkeys([*by_turns, *found.common]))[:room]
+
+
+def _pictures(found: SetResult, case: Case) -> dict[str, object]:
+    """The same crop of LR, all results, and HR: JPEG files, and the size of a result."""
+    results = found.files_of(case.name)
+    pictures = load_pictures(case, results)
+    height, width = pictures[next(iter(results))].shape[:2]
+    scale = height // pictures["LR"].shape[0]
+    box = most_different_crop([pictures[name] for name in results], _LARGEST, _LARGEST, scale)
+    part = ""
+    if (box.width, box.height) != (width, height):
+        part = (
+            f"{box.width} x {box.height} of {width} x {height} pixels, from {box.left}, {box.top}: "
+            "where the methods differ most"
+        )
+    crops = [(name, _jpeg(pixels)) for name, pixels in crop_all(pictures, box, scale).items()]
+    return {"pictures": crops, "width": box.width, "height": box.height, "part": part}
+
+
+def _jpeg(pixels: Samples) -> bytes:
+    """A JPEG file without visible artifacts: colours in full resolution."""
+    image = pyvips.Image.new_from_array(pixels, interpretation="srgb")
+    encoded: bytes = image.jpegsave_buffer(Q=92, subsample_mode="off", keep="none")
+    return encoded
+
+
+def _encodable(value: object) -> object:
+    """What JSON does not have: an infinite number becomes text that JavaScript reads, a picture becomes its URI."""
+    if isinstance(value, Mapping):
+        return {key: _encodable(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(entry) for entry in value]
     if isinstance(value, bytes):
         return data_uri(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {name: part for name, part in ((name, _plain(part)) for name, part in value.items()) if part is not None}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return list(map(_plain, value))
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
     return value

@@ -1,19 +1,23 @@
-"""What a benchmark is going to do, and all that is wrong with it, before any work."""
+"""Plan a benchmark: find the pictures, and all problems, before any work."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from aimanga.benchmark.matching import match_results
-from aimanga.benchmark.methods import problem_of
-from aimanga.benchmark.recipe import AnyMethod, AnySet, BenchmarkRecipe, BuiltSet, FolderSet, MadeElsewhere
+from aimanga.benchmark.methods import check_method
+from aimanga.benchmark.options import BenchmarkOptions
+from aimanga.benchmark.recipe import AnySet, BenchmarkRecipe, BuiltSet, Figure, FolderSet, ResultFolder, load_recipe
 from aimanga.errors import AimangaError, UsageError
-from aimanga.evaluate import BuildPlan, PictureCases, plan_test_set, read_test_set
+from aimanga.evaluate import BuildOptions, BuildPlan, PictureCases, plan_test_set, read_test_set
+from aimanga.evaluate.score import why_missing
 from aimanga.images import PictureFile
-from aimanga.metrics import available_metrics, find_metric, missing_weights
-
-_SHOWN = 5
+from aimanga.metrics import Metric, available_metrics, find_metric
+from aimanga.options import as_flags
+from aimanga.problems import Problems
+from aimanga.text import listed
 
 
 @dataclass(frozen=True)
@@ -21,20 +25,20 @@ class PlannedSet:
     """A set of a benchmark.
 
     Attributes:
-        recipe: What the recipe says of it.
-        source: The set, or how it is to be made.
-        scale: The factor.
-        metrics: The names of what it is measured by.
+        recipe: Its entry in the recipe.
+        source: The set, or the plan to build it.
+        scale: The scale.
+        metrics: Its metrics.
     """
 
     recipe: AnySet
     source: PictureCases | BuildPlan
     scale: int
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
 
     @property
     def pictures(self) -> int:
-        """How many there are."""
+        """The number of pictures."""
         return len(self.source.cases) if isinstance(self.source, PictureCases) else len(self.source.pairs.jobs)
 
 
@@ -43,85 +47,81 @@ class BenchmarkPlan:
     """What a benchmark is going to do.
 
     Attributes:
-        recipe: What was asked for.
+        recipe: The recipe.
         sets: By name, in order.
         baseline: The method that the others are compared with.
-        output: The folder of all that is written.
-        device: Where metrics run.
-        command: What makes it again, for the report.
+        output: The folder for everything.
+        options: The options.
+        command: The command line that repeats it.
     """
 
     recipe: BenchmarkRecipe
     sets: Mapping[str, PlannedSet]
     baseline: str
     output: Path
-    device: str
+    options: BenchmarkOptions
     command: str
 
     @property
     def missing(self) -> list[str]:
         """Why metrics cannot run, a line each."""
-        names = dict.fromkeys(name for planned in self.sets.values() for name in planned.metrics)
-        return [reason for name in names if (reason := missing_weights(find_metric(name)))]
-
-    @property
-    def results(self) -> int:
-        """How many pictures are to be made or looked at, of all methods together."""
-        return len(self.recipe.methods) * sum(planned.pictures for planned in self.sets.values())
+        return list(why_missing(metric for planned in self.sets.values() for metric in planned.metrics).values())
 
 
-def plan_benchmark(recipe: BenchmarkRecipe, output: Path, *, device: str = "auto", command: str = "") -> BenchmarkPlan:
-    """Find the pictures, and see that methods and metrics can run. Nothing is written.
-
-    Args:
-        recipe: What is compared.
-        output: The folder for all that is written.
-        device: Where metrics run.
-        command: What makes it again, for the report.
+def plan_benchmark(
+    recipe: str | Path | BenchmarkRecipe, output: str | Path, options: BenchmarkOptions
+) -> BenchmarkPlan:
+    """Find the pictures, and see that methods and metrics can run; arguments as for `benchmark`. Nothing is written.
 
     Raises:
         UsageError: Something cannot be done; the message names all of it.
     """
-    problems = [problem for method in recipe.methods if (problem := _method_problem(method))]
+    output, command = Path(output), ""
+    if not isinstance(recipe, BenchmarkRecipe):
+        command = shlex.join(["aimanga", "benchmark", str(recipe), "-o", str(output), *as_flags(options)])
+        recipe = load_recipe(recipe, options.methods, options.sets)
+    problems = Problems()
+    for method in recipe.methods:
+        if not isinstance(method, ResultFolder):
+            with problems.noting(method.name):
+                check_method(method)
     sets: dict[str, PlannedSet] = {}
     for entry in recipe.sets:
-        try:
-            source, scale = _source_of(entry, output)
+        with problems.noting(entry.name):
+            source, scale = _source_of(entry, output, options)
             metrics = _metrics_of(recipe, has_references=_has_references(source))
-            sets[entry.name] = PlannedSet(entry, source, scale, metrics)
-        except AimangaError as error:
-            problems.append(f"{entry.name}: {error}")
-            continue
-        if isinstance(source, PictureCases):
-            problems += [f"{entry.name}: {problem}" for problem in _size_problems(source, scale)]
-            problems += [
-                problem
-                for method in recipe.methods
-                if isinstance(method, MadeElsewhere) and (problem := _lacking(method, entry.name, source))
-            ]
-    problems += _figure_problems(recipe, sets)
-    if problems:
-        raise UsageError("; ".join(problems))
-    return BenchmarkPlan(recipe, sets, recipe.baseline or recipe.methods[0].name, output, device, command)
+            planned = sets[entry.name] = PlannedSet(entry, source, scale, metrics)
+            if isinstance(source, PictureCases):
+                _check_sizes(source, scale)
+        for method in recipe.methods:
+            if isinstance(method, ResultFolder) and entry.name in sets and isinstance(source, PictureCases):
+                with problems.noting(method.name):
+                    _check_results(method, entry.name, source, planned.scale)
+    for figure in recipe.figures:
+        if figure.set in sets:
+            with problems.noting("figures"):
+                _check_figure(figure, sets[figure.set])
+    if recipe.figures and find_spec("matplotlib") is None:
+        problems.add("figures need matplotlib: pip install 'aimanga[figures]'")
+    problems.refuse()
+    return BenchmarkPlan(recipe, sets, recipe.baseline or recipe.methods[0].name, output, options, command)
 
 
-def elsewhere(method: MadeElsewhere, set_name: str) -> Path:
-    """The folder of results that were made elsewhere."""
+def result_folder(method: ResultFolder, set_name: str) -> Path:
+    """The folder of a method's results on a set."""
     return Path(method.results.replace("{set}", set_name)).expanduser()
 
 
-def _method_problem(method: AnyMethod) -> str | None:
-    return None if isinstance(method, MadeElsewhere) else problem_of(method)
-
-
-def _source_of(entry: AnySet, output: Path) -> tuple[PictureCases | BuildPlan, int]:
+def _source_of(entry: AnySet, output: Path, options: BenchmarkOptions) -> tuple[PictureCases | BuildPlan, int]:
     if isinstance(entry, FolderSet):
         found = read_test_set(Path(entry.folder).expanduser(), scale=entry.scale)
         return found, found.scale or entry.scale
     assert isinstance(entry, BuiltSet)
     built = plan_test_set(
         Path(entry.categories).expanduser(), output / "sets" / entry.name,
-        count=entry.count, recipe=entry.recipe, crop=entry.crop, seed=entry.seed,
+        BuildOptions(
+            count=entry.count, recipe=entry.recipe, crop=entry.crop, seed=entry.seed, jobs=options.jobs
+        ),
     )  # fmt: skip
     return built, built.pairs.recipe.scale
 
@@ -130,70 +130,56 @@ def _has_references(source: PictureCases | BuildPlan) -> bool:
     return not isinstance(source, PictureCases) or any(case.high for case in source.cases)
 
 
-def _metrics_of(recipe: BenchmarkRecipe, *, has_references: bool) -> tuple[str, ...]:
+def _metrics_of(recipe: BenchmarkRecipe, *, has_references: bool) -> tuple[Metric, ...]:
     names = recipe.metrics or available_metrics(with_reference=has_references)
     metrics = [find_metric(name) for name in names]
     able = [metric for metric in metrics if has_references or not metric.needs_reference]
     if not able:
-        raise UsageError(f"{', '.join(names)}: these compare with true pictures, and there are none")
-    reasons = [missing_weights(metric) for metric in able]
-    if all(reasons):
-        raise UsageError(f"none of its metrics can run: {'; '.join(reasons)}")
-    return tuple(metric.name for metric in able)
+        raise UsageError(f"{', '.join(names)}: FR metrics need ground truth, and this set has none")
+    missing = why_missing(able)
+    if len(missing) == len(able):
+        raise UsageError(f"none of its metrics can run: {'; '.join(missing.values())}")
+    return tuple(able)
 
 
-def _size_problems(source: PictureCases, scale: int) -> list[str]:
-    problems = []
+def _check_sizes(source: PictureCases, scale: int) -> None:
+    problems = Problems(most=5)
     for case in source.cases:
-        try:
+        with problems.noting(kinds=(AimangaError, OSError)):
             low = PictureFile(case.low).header
             high = None if case.high is None else PictureFile(case.high).header
-        except (AimangaError, OSError) as error:
-            problems.append(str(error))
-            continue
-        if high is not None and (high.width, high.height) != (low.width * scale, low.height * scale):
-            problems.append(
-                f"{case.high}: {low.width * scale} x {low.height * scale} was expected, {scale} times {case.low.name}, "
-                f"and it is {high.width} x {high.height}"
-            )
-    return _first(problems)
+            if high is not None and (high.width, high.height) != (low.width * scale, low.height * scale):
+                problems.add(
+                    f"{case.high}: {high.width} x {high.height}, but {scale} times {case.low.name} is "
+                    f"{low.width * scale} x {low.height * scale}"
+                )
+    problems.refuse()
 
 
-def _lacking(method: MadeElsewhere, set_name: str, source: PictureCases) -> str | None:
-    folder = elsewhere(method, set_name)
+def _check_results(method: ResultFolder, set_name: str, source: PictureCases, scale: int) -> None:
+    folder = result_folder(method, set_name)
     if not folder.is_dir():
-        return f"{method.name}: there is no folder {folder}"
-    try:
-        found = match_results(source.cases, folder)
-    except UsageError as error:
-        return f"{method.name}: {error}"
+        raise UsageError(f"there is no folder {folder}")
+    found = match_results(source.cases, folder, scale, method.name)
     missing = [case.name for case in source.cases if case.name not in found]
-    return f"{method.name}: {folder} has no result of {', '.join(_first(missing))}" if missing else None
+    if missing:
+        raise UsageError(f"{folder} has no result of {listed(missing)}")
 
 
-def _figure_problems(recipe: BenchmarkRecipe, sets: Mapping[str, PlannedSet]) -> list[str]:
-    problems = []
-    for figure in recipe.figures:
-        planned = sets.get(figure.set)
-        if planned is None:
-            continue  # what is wrong with the set is said already
-        if figure.picture not in _names(planned.source):
-            problems.append(f"figures: {figure.set} has no picture {figure.picture}")
-        elif figure.box is not None and isinstance(planned.source, PictureCases):
-            low = next(case.low for case in planned.source.cases if case.name == figure.picture)
-            header = PictureFile(low).header
-            width, height = header.width * planned.scale, header.height * planned.scale
-            if figure.box[0] + figure.box[2] > width or figure.box[1] + figure.box[3] > height:
-                box = ", ".join(map(str, figure.box))
-                problems.append(f"figures: the box {box} is not within {figure.picture}, {width} x {height}")
-        problems += [
-            f"figures: {name} is none of the metrics of {figure.set}"
-            for name in figure.metrics
-            if name not in planned.metrics
-        ]
-    if recipe.figures and find_spec("matplotlib") is None:
-        problems.append("figures need matplotlib: pip install 'aimanga[figures]'")
-    return problems
+def _check_figure(figure: Figure, planned: PlannedSet) -> None:
+    problems = Problems()
+    if figure.picture not in _names(planned.source):
+        problems.add(f"{figure.set} has no picture {figure.picture}")
+    elif figure.box is not None and isinstance(planned.source, PictureCases):
+        low = next(case.low for case in planned.source.cases if case.name == figure.picture)
+        header = PictureFile(low).header
+        width, height = header.width * planned.scale, header.height * planned.scale
+        if figure.box[0] + figure.box[2] > width or figure.box[1] + figure.box[3] > height:
+            box = ", ".join(map(str, figure.box))
+            problems.add(f"the box {box} is not within {figure.picture}, {width} x {height}")
+    for name in set(figure.metrics) - {metric.name for metric in planned.metrics}:
+        problems.add(f"{name} is none of the metrics of {figure.set}")
+    problems.refuse()
 
 
 def _names(source: PictureCases | BuildPlan) -> list[str]:
@@ -201,8 +187,3 @@ def _names(source: PictureCases | BuildPlan) -> list[str]:
         return [case.name for case in source.cases]
     folder = source.output / "LR"
     return [job.target.relative_to(folder).with_suffix("").as_posix().replace("/", "_") for job in source.pairs.jobs]
-
-
-def _first(things: list[str]) -> list[str]:
-    more = len(things) - _SHOWN
-    return [*things[:_SHOWN], f"and {more} more"] if more > 0 else things

@@ -1,4 +1,4 @@
-"""Recipes of benchmarks: which methods, on which pictures, by which metrics."""
+"""Recipes of benchmarks: methods, test sets, metrics."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,15 +9,16 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from aimanga.config import Config, Key, key_lines, load, place, read_toml, recipe_file
 from aimanga.errors import UsageError
 from aimanga.options import Device, Precision
+from aimanga.problems import Problems
 from aimanga.text import printable
 
 SHIPPED = ("factsheet", "models")
-"""The recipes that come with the package: `benchmark-NAME.toml`."""
+"""The recipes in the package: `benchmark-NAME.toml`."""
 
 
 def _fit_for_a_folder(name: str) -> str:
     if not name.strip(" .") or set(name) & set('/\\:*?"<>|') or printable(name) != name:
-        raise ValueError('folders are called after it: no / \\ : * ? " < > | are in it, and more than dots')
+        raise ValueError('folders are named after it: it has none of / \\ : * ? " < > | and more than dots')
     return name
 
 
@@ -29,81 +30,82 @@ class ModelMethod(Config):
     """A network."""
 
     name: Name
-    """What it is called in the tables."""
+    """Its name in the tables."""
     model: str
     """A name of the catalogue, or a weight file."""
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """0: a plain bicubic upscale, 1: all that the network makes of it."""
+    """0 is a plain bicubic upscale, 1 the network's result; values between blend the two."""
     precision: Precision = "auto"
     device: Device = "auto"
 
 
 class Resampling(Config):
-    """A fixed kernel, what the others have to beat."""
+    """A fixed kernel, as a baseline."""
 
     name: Name
-    """What it is called in the tables."""
+    """Its name in the tables."""
     resample: Literal["bicubic", "lanczos"]
-    """bicubic as MATLAB's `imresize` has it, or Lanczos with three lobes."""
+    """bicubic (as MATLAB's `imresize`) or lanczos (three lobes)."""
 
 
-class MadeElsewhere(Config):
-    """Results that are there already."""
+class ResultFolder(Config):
+    """A folder of results."""
 
     name: Name
-    """What it is called in the tables."""
+    """Its name in the tables."""
     results: str
-    """Their folder; `{set}` in it stands for the name of the set. A result begins with the name of its picture."""
+    """The folder; `{set}` in it stands for the name of the set. Results are called as their pictures, also with a scale
+    or the method's name behind."""
 
 
 class Program(Config):
     """Any other program, in its own environment."""
 
     name: Name
-    """What it is called in the tables."""
+    """Its name in the tables."""
     command: Annotated[tuple[str, ...], Field(min_length=1)]
-    """The program and its arguments; no shell sees them. {input} and {output} stand for a picture and its result;
-    {input_folder} and {output_folder} instead for folders of all, for programs that take long to start; {scale} for the
-    factor, {python} for the Python that runs this."""
+    """The program and its arguments, run without a shell. {input} and {output} stand for a picture and its result, or
+    {input_folder} and {output_folder} for folders of all, for programs that take long to start; {scale} for the scale,
+    {python} for this Python."""
     folder: str = "."
-    """Where it runs."""
+    """Its working directory."""
     timeout: Annotated[float, Field(gt=0)] | None = None
-    """So many seconds may a call take; left out, any number."""
+    """Seconds that a call may take; no limit by default."""
     depends: tuple[str, ...] = ()
-    """Files on which its results depend, its weights say: where one changes, they are made again."""
+    """Files that its results depend on, such as weights: when one changes, the method runs again."""
 
     @property
     def in_folders(self) -> bool:
-        """Whether one call makes all pictures of a set."""
+        """True if one call takes all pictures of a set."""
         return any("{input_folder}" in part for part in self.command)
 
 
 class FolderSet(Config):
-    """A test set that is there: RealSR, DIV2K, pairs such as Set5, one of `aimanga testset`, or a plain folder."""
+    """An existing test set: RealSR, DIV2K, pairs such as Set5, one of `aimanga testset`, or a plain folder."""
 
     name: Name
-    """What it is called in the tables."""
+    """Its name in the tables."""
     folder: str
     """Its folder."""
     scale: Annotated[int, Field(ge=1, le=16)] = 4
-    """The factor; of a set with several the one to take."""
+    """The scale; of a set with several scales the one to use."""
 
 
 class BuiltSet(Config):
-    """A test set that is made from good pictures, as `aimanga testset build` does."""
+    """A test set to build from good pictures, as `aimanga testset build` does."""
 
     name: Name
-    """What it is called in the tables."""
+    """Its name in the tables."""
     categories: str
     """A folder with a folder of pictures for each category."""
     count: Count = 125
-    """Pictures in all."""
+    """Number of pictures."""
     recipe: str = "aimanga"
-    """How they are degraded: the name of a recipe or a TOML file."""
+    """The degradation recipe: a name or a TOML file."""
     crop: Count | None = None
-    """Side of a random square of each; left out, whole pictures."""
+    """Side of a random crop of each picture; whole pictures by default."""
     seed: int = 0
-    """All draws follow from it."""
+    """Every random draw follows from it."""
 
 
 class Figure(Config):
@@ -112,11 +114,11 @@ class Figure(Config):
     set: str
     """The set."""
     picture: str
-    """The picture of it."""
+    """The name of its picture."""
     box: tuple[int, int, int, int] | None = None
-    """Left, top, width and height in pixels of the results; left out, where the methods differ most."""
+    """Left, top, width and height in pixels of the results; by default where the methods differ most."""
     metrics: tuple[str, ...] = ()
-    """Scores that stand below each crop."""
+    """Metrics whose scores are written below each crop."""
 
 
 _KINDS = ("model", "resample", "results", "command")
@@ -131,7 +133,7 @@ def _kind_of(value: object, kinds: Iterable[str]) -> str | None:
 AnyMethod = Annotated[
     Annotated[ModelMethod, Tag("<model>")]
     | Annotated[Resampling, Tag("<resample>")]
-    | Annotated[MadeElsewhere, Tag("<results>")]
+    | Annotated[ResultFolder, Tag("<results>")]
     | Annotated[Program, Tag("<command>")],
     Discriminator(
         lambda value: _kind_of(value, _KINDS),
@@ -157,12 +159,11 @@ class BenchmarkRecipe(Config):
     description: str = ""
     """What is compared, and why."""
     metrics: tuple[str, ...] = ()
-    """Names of metrics; left out, all whose weights are here. Those that need true pictures are left out for sets
-    without them."""
+    """Names of metrics; by default all whose weights are here. FR metrics are skipped on sets without ground truth."""
     baseline: str = ""
-    """The method that the others are tested against; left out, the first."""
+    """The method that the others are tested against; by default the first one."""
     page_pictures: Annotated[int, Field(ge=0)] = 40
-    """So many pictures can be looked at in the report, which has them in itself: the best and worst ones first."""
+    """Number of pictures embedded in the report; the best and worst ones first."""
     methods: Annotated[tuple[AnyMethod, ...], Field(min_length=1)]
     """What is compared."""
     sets: Annotated[tuple[AnySet, ...], Field(min_length=1)]
@@ -176,17 +177,15 @@ def load_recipe(recipe: str | Path, methods: Sequence[str] = (), sets: Sequence[
 
     Args:
         recipe: The name of one of `SHIPPED`, or a TOML file.
-        methods: Only these of its methods; empty for all.
-        sets: Only these of its sets, and their figures; empty for all.
+        methods: Use only these of its methods; empty for all.
+        sets: Use only these of its sets, and their figures; empty for all.
 
     Raises:
-        UsageError: The file is missing or no recipe; the message names all that is wrong, and the lines.
+        UsageError: The file is missing or invalid; the message names all problems with their lines.
     """
     path = recipe_file("benchmark", recipe, SHIPPED)
     found = load(BenchmarkRecipe, path)
-    problems = _contradictions(found, key_lines(read_toml(path)[0]))
-    if problems:
-        raise UsageError(f"{path}: {'; '.join(problems)}")
+    _contradictions(found, key_lines(read_toml(path)[0])).refuse(str(path))
     changes: dict[str, object] = {}
     if methods:
         changes["methods"] = _chosen(found.methods, methods, f"{path}, --methods")
@@ -205,22 +204,22 @@ def _chosen(entries: Sequence[AnyMethod | AnySet], names: Sequence[str], where: 
     return [entry.model_dump(exclude_unset=True) for entry in entries if entry.name in names]
 
 
-def _contradictions(recipe: BenchmarkRecipe, lines: Mapping[Key, int]) -> list[str]:
-    """What does not go together in a recipe whose every value is possible."""
-    problems = []
+def _contradictions(recipe: BenchmarkRecipe, lines: Mapping[Key, int]) -> Problems:
+    """Values that are possible each by itself, but not together."""
+    problems = Problems()
 
     def complain(key: Key, what: str) -> None:
-        problems.append(f"{place(key, lines)}: {what}")
+        problems.add(f"{place(key, lines)}: {what}")
 
     for kind, names in (("methods", recipe.methods), ("sets", recipe.sets)):
         seen: set[str] = set()
         for number, entry in enumerate(names):
-            # Their folders may lie where A is a.
+            # Folders are named after them, on file systems that may ignore case.
             if entry.name.casefold() in seen:
-                complain((kind, number, "name"), f"another one is called {entry.name}, too")
+                complain((kind, number, "name"), f"the name {entry.name} is used twice")
             seen.add(entry.name.casefold())
             if entry.name in ("LR", "HR"):
-                complain((kind, number, "name"), f"{entry.name} is what the pictures themselves are called")
+                complain((kind, number, "name"), f"{entry.name} is reserved for the pictures themselves")
     for number, method in enumerate(recipe.methods):
         if isinstance(method, Program):
             for problem in _command_problems(method):
@@ -233,7 +232,7 @@ def _contradictions(recipe: BenchmarkRecipe, lines: Mapping[Key, int]) -> list[s
         if figure.set not in sets:
             complain(("figures", number, "set"), f"there is no set {figure.set}")
         if figure.box is not None and (min(figure.box) < 0 or min(figure.box[2:]) < 1):
-            complain(("figures", number, "box"), "left, top, width, height: from 0, and at least 1 large")
+            complain(("figures", number, "box"), "left and top are at least 0, width and height at least 1")
     return problems
 
 
@@ -243,5 +242,5 @@ def _command_problems(method: Program) -> list[str]:
     complete = [all(name in text for name in pair) for pair in pairs]
     partly = [any(name in text for name in pair) for pair in pairs]
     if complete != partly or sum(complete) != 1:
-        return ["it has {input} and {output}, or {input_folder} and {output_folder}"]
+        return ["a command has {input} and {output}, or {input_folder} and {output_folder}"]
     return []

@@ -1,11 +1,12 @@
 """`aimanga score`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from aimanga.cli.console import say
+from aimanga.cli.options import Inputs, with_options
+from aimanga.evaluate.options import ScoreOptions
 from aimanga.text import counted, duration
 
 if TYPE_CHECKING:
@@ -17,62 +18,22 @@ _MOST_ROWS = 100  # of a table on the terminal
 _WIDTH = 10_000  # of a table elsewhere
 
 
-def score(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures and folders.", show_default=False)],
-    metrics: Annotated[
-        str | None,
-        typer.Option(
-            "--metrics",
-            "-m",
-            help="Names with commas between them, or `all`; `aimanga metrics` lists them.",
-            show_default="all whose weights are here",
-        ),
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            "--reference",
-            help="The pictures as they should be: a folder, by name, or a file.",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Write the table, too: .csv or .json.", show_default=False),
-    ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Enter subfolders.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    max_pixels: Annotated[int, typer.Option(help="Refuse pictures with more pixels.")] = 2**28,
-    first_page: Annotated[
-        bool,
-        typer.Option("--first-page", help="Of an animation take the first picture, instead of refusing it."),
-    ] = False,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
-    report: Annotated[
-        Path | None, typer.Option(help="Append one line of JSON a picture to this file.", show_default=False)
-    ] = None,
-) -> None:
-    """Score pictures: how good they look, or how near they are to what they should be.
-
-    With --output an interrupted run goes on where it stopped.
-    """
+@with_options
+def score(inputs: Inputs, options: ScoreOptions) -> None:
+    """With references, results are compared with the ground truth; without, they are judged by themselves."""
     from rich.console import Console
 
     from aimanga.batch import ProgressDisplay
-    from aimanga.evaluate import ScoreOptions, plan_scores, run_scores
-    from aimanga.metrics import metric_names
+    from aimanga.evaluate import score_files
 
     console = Console()
     if not console.is_terminal:  # a program reads it, which wants its lines whole
         console = Console(width=_WIDTH)
-    names = metric_names(metrics, with_reference=reference is not None)
-    options = ScoreOptions(names, reference, device, max_pixels, first_page)
-    plan = plan_scores(inputs, options, output=output, recursive=recursive)
     with ProgressDisplay(console, lines={"failed"}) as display:
-        result = run_scores(plan, jobs=jobs, report=report, watcher=display)
+        result = score_files(inputs, options, watcher=display)
     _print_scores(console, result)
-    if output is not None:
-        say(console, f"written   {output}")
+    if options.output is not None:
+        say(console, f"written   {options.output}")
     raise typer.Exit(result.exit_code)
 
 
@@ -102,14 +63,17 @@ def _print_scores(console: "Console", result: "ScoreReport") -> None:
         table.add_row("of pictures", *map(str, counts))
     console.print(table)
     if len(shown) > _MOST_ROWS:
-        say(console, f"{len(shown) - _MOST_ROWS} more pictures are in the mean (--output FILE.csv has all)")
+        say(
+            console,
+            f"and {counted(len(shown) - _MOST_ROWS, 'more picture')}, all in the mean (--output FILE.csv lists them)",
+        )
     problems = [
         f"no {name}: {picture.file}: {problem}" for picture in shown for name, problem in picture.problems.items()
     ]
     for problem in problems[:_MOST_ROWS]:
         say(console, printable(problem))
     if len(problems) > _MOST_ROWS:
-        say(console, f"{len(problems) - _MOST_ROWS} more scores are missing (--output FILE.csv says why)")
+        say(console, f"and {counted(len(problems) - _MOST_ROWS, 'more missing score')} (--output FILE.csv lists all)")
     for reason in result.missing.values():
         say(console, reason)
     scored = sum(bool(picture.values) for picture in result.pictures)
@@ -122,7 +86,7 @@ def _cell(value: float | None) -> str:
 
 
 def metrics() -> None:
-    """List the metrics: what they tell, what they need, how they look at a picture."""
+    """Each with its direction, whether it needs references or weights, and its protocol."""
     from rich.console import Console
     from rich.table import Table
 

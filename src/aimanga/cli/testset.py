@@ -1,50 +1,50 @@
-"""`aimanga testset`: pictures to measure on."""
+"""`aimanga testset`."""
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aimanga.cli.console import say, say_counts
+from aimanga.cli.options import Output, with_options
+from aimanga.evaluate.options import BuildOptions
 from aimanga.text import counted
+
+if TYPE_CHECKING:
+    from aimanga.evaluate import BuildPlan
 
 testset = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @testset.command()
+@with_options
 def build(
     categories: Annotated[
-        Path,
-        typer.Argument(metavar="CATEGORIES", help="A folder with a folder for each category.", show_default=False),
+        Path, typer.Argument(metavar="CATEGORIES", help="A folder with a folder for each category.", show_default=False)
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the set.", show_default=False)],
-    count: Annotated[int, typer.Option(help="Pictures in all; equal shares of the categories.")] = 125,
-    recipe: Annotated[str, typer.Option(help="The degradation: a name or a TOML file.")] = "aimanga",
-    crop: Annotated[
-        int | None, typer.Option(help="Side of a random square of each picture.", show_default="the whole picture")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="All draws follow from it.")] = 0,
-    max_pixels: Annotated[int, typer.Option(help="Pass over pictures with more pixels.")] = 2**28,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
+    output: Output,
+    options: BuildOptions,
 ) -> None:
-    """Choose pictures of several categories, damage them, and write down everything.
+    """Build a test set: choose pictures of several categories, degrade them, and record everything.
 
-    The same pictures, count and seed give the same bytes. licenses.toml in CATEGORIES tells where they are from.
+    The same pictures and options give the same bytes. licenses.toml in CATEGORIES holds licences and sources.
     """
     from rich.console import Console
 
     from aimanga.batch import ProgressDisplay
-    from aimanga.evaluate import plan_test_set, run_test_set
+    from aimanga.evaluate import build_test_set
+
+    class Display(ProgressDisplay):
+        def on_plan(self, plan: "BuildPlan") -> None:  # type: ignore[override]
+            for problem in plan.unusable:
+                say(self.console, f"skipped: {problem}")
+            for category, (chosen, available) in plan.categories.items():
+                say(self.console, f"{category}: {chosen} of {counted(available, 'picture')}")
 
     console = Console()
-    plan = plan_test_set(categories, output, count=count, recipe=recipe, crop=crop, seed=seed, max_pixels=max_pixels)
-    for problem in plan.unusable:
-        say(console, f"passed over: {problem}")
-    for category, (taken, there) in plan.categories.items():
-        say(console, f"{category}: {taken} of {counted(there, 'picture')}")
-    with ProgressDisplay(console, lines={"failed"}) as display:
-        report = run_test_set(plan, jobs=jobs, watcher=display)
+    with Display(console, lines={"failed"}) as display:
+        report = build_test_set(categories, output, options, watcher=display)
     say_counts(console, report)
     if not report.failed:
         say(console, f"written   {output / 'manifest.json'}")
@@ -53,9 +53,9 @@ def build(
 
 @testset.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `build` has made.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` wrote.", show_default=False)],
 ) -> None:
-    """Compare all files of a set with the SHA-256 in its manifest; exit code 1 where one differs."""
+    """Compare all files of a set with the SHA-256 in its manifest; exit code 1 if one differs."""
     from rich.console import Console
 
     from aimanga.evaluate import read_test_set, verify_test_set
@@ -65,15 +65,15 @@ def verify(
         say(Console(), problem)
     if problems:
         raise typer.Exit(1)
-    say(Console(), f"{folder}: {counted(len(read_test_set(folder).cases), 'picture')}, all as they were made")
+    say(Console(), f"{folder}: {counted(len(read_test_set(folder).cases), 'picture')}, all unchanged")
 
 
 @testset.command()
 def show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Any test set.", show_default=False)],
-    scale: Annotated[int, typer.Option(help="Of a set with several scales the one to read.")] = 4,
+    scale: Annotated[int, typer.Option(help="The scale to use, of a set with several.")] = 4,
 ) -> None:
-    """Tell what a folder is read as: RealSR, DIV2K, pairs such as Set5, one of `build`, or plain pictures."""
+    """Show the layout of a test set: RealSR, DIV2K, pairs such as Set5, one of `build`, or plain pictures."""
     from rich.console import Console
 
     from aimanga.evaluate import read_test_set
@@ -82,6 +82,6 @@ def show(
     found = read_test_set(folder, scale=scale)
     true = sum(case.high is not None for case in found.cases)
     factor = f", x{found.scale}" if found.scale else ""
-    say(console, f"{folder}: {found.layout}{factor}, {counted(len(found.cases), 'picture')}, {true} with a true one")
+    say(console, f"{folder}: {found.layout}{factor}, {counted(len(found.cases), 'picture')}, {true} with ground truth")
     for category, number in sorted(Counter(case.category for case in found.cases if case.category).items()):
         say(console, f"{category}: {number}")

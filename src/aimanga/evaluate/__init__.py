@@ -1,45 +1,5 @@
-"""Evaluate folders of pictures."""
+"""Score pictures, compare methods, build and read test sets."""
 
-from aimanga.evaluate.building import BuildPlan, build_test_set, plan_test_set, run_test_set, verify_test_set
-from aimanga.evaluate.comparison import (
-    Comparison,
-    EvaluationPlan,
-    evaluate_results,
-    plan_evaluation,
-    run_evaluation,
-)
-from aimanga.evaluate.layouts import Case, PictureCases, read_test_set
-from aimanga.evaluate.score import (
-    PictureScores,
-    ScoreOptions,
-    ScorePlan,
-    ScoreReport,
-    plan_pairs,
-    plan_scores,
-    run_scores,
-    score_files,
-)
+from aimanga.lazy import attach
 
-__all__ = [
-    "BuildPlan",
-    "Case",
-    "Comparison",
-    "EvaluationPlan",
-    "PictureCases",
-    "PictureScores",
-    "ScoreOptions",
-    "ScorePlan",
-    "ScoreReport",
-    "build_test_set",
-    "evaluate_results",
-    "plan_evaluation",
-    "plan_pairs",
-    "plan_scores",
-    "plan_test_set",
-    "read_test_set",
-    "run_evaluation",
-    "run_scores",
-    "run_test_set",
-    "score_files",
-    "verify_test_set",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

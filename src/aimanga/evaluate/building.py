@@ -1,9 +1,9 @@
-"""Make a test set of one's own: pictures of several categories, chosen and damaged by a seed."""
+"""Build a test set: pictures of several categories, chosen and degraded by a seed."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import Field
@@ -11,28 +11,29 @@ from pydantic import Field
 from aimanga.atomic import replacing
 from aimanga.batch import Job, Report, Watcher, plan
 from aimanga.config import Config, load
-from aimanga.degrade import DEFAULT_DEGRADATION, PairOptions, PairPlan, Recipe, load_degradation, run_pairs
+from aimanga.degrade import PairOptions, PairPlan, load_degradation, run_pairs
 from aimanga.degrade.manifest import read_pairs
 from aimanga.errors import AimangaError, UsageError
 from aimanga.evaluate.layouts import MANIFEST
+from aimanga.evaluate.options import BuildOptions
 from aimanga.hashing import seed_of, sha256_of
 from aimanga.images import READABLE_SUFFIXES, PictureFile
-from aimanga.options import MAX_PIXELS
+from aimanga.options import with_options
+from aimanga.text import counted, listed
 from aimanga.version import versions
 
 LICENSES = "licenses.toml"
 
 _FORMAT = "aimanga test set 1"
-_SHOWN = 10
 
 
 class Rights(Config):
-    """Where pictures are from."""
+    """Licence and source of pictures."""
 
     license: str
     """Their licence, as an SPDX identifier."""
     source: str | None = None
-    """Where they were published."""
+    """Where they are published."""
 
 
 class Licenses(Config):
@@ -47,12 +48,12 @@ class BuildPlan:
     """What `build_test_set` is going to do.
 
     Attributes:
-        pairs: The chosen pictures, and how they are damaged.
-        categories: How many of each category are taken, and how many there were.
-        unusable: Pictures that were passed over, and why.
+        pairs: The chosen pictures, and how they are degraded.
+        categories: How many pictures of each category are chosen, and of how many.
+        unusable: Why other pictures are skipped.
         sources: The folder of the categories.
-        licenses: Where pictures are from.
-        seed: What chose them.
+        licenses: Licences and sources of pictures.
+        options: The options.
         output: The folder of the set.
     """
 
@@ -61,65 +62,48 @@ class BuildPlan:
     unusable: tuple[str, ...]
     sources: Path
     licenses: Licenses
-    seed: int
+    options: BuildOptions
     output: Path
 
 
+@with_options
 def build_test_set(
     categories: str | Path,
     output: str | Path,
+    options: BuildOptions = BuildOptions(),
     *,
-    count: int = 125,
-    recipe: str | Path | Recipe = DEFAULT_DEGRADATION,
-    crop: int | None = None,
-    seed: int = 0,
-    max_pixels: int = MAX_PIXELS,
-    jobs: int = 1,
     watcher: Watcher | None = None,
 ) -> Report:
-    """Make a test set: as many pictures of each category, and what a recipe makes of them.
+    """Build a test set: `build_test_set("photos", "testset", count=125, seed=0)`.
 
-    `output` gets HR, LR, and `manifest.json` with sources, licences, all drawn parameters, and the SHA-256 of every
-    file. The same pictures and arguments give the same bytes. What is there is not made again.
+    `output` gets HR pictures of all categories, LR pictures made by a degradation recipe, and `manifest.json` with
+    sources, licences, all random parameters, and the SHA-256 of every file. The same pictures and options give the same
+    bytes. Finished pictures are skipped.
 
     Args:
-        categories: A folder with a folder of pictures for each category; `licenses.toml` in it tells their licences.
+        categories: A folder with a folder of pictures for each category; `licenses.toml` in it holds their licences.
         output: The folder.
-        count: How many pictures in all. Categories get equal shares; what one lacks the others give.
-        recipe: The name of a shipped recipe, a TOML file, or a recipe.
-        crop: Side of a square of each picture, at a place that is drawn; None for the whole picture.
-        seed: All draws follow from it and from the pictures' names.
-        max_pixels: Pass over larger pictures.
-        jobs: Number of processes; as for `aimanga.upscale_files`.
-        watcher: Told how it goes on.
+        options: How; each option can also be given as a keyword. `jobs` as for `aimanga.upscale_files`.
+        watcher: Callbacks for plan and progress; `on_plan` gets a `BuildPlan`.
 
     Returns:
-        The report: a record a picture. Without a failure the manifest is written.
+        A record for each picture. The manifest is written if none failed.
 
     Raises:
-        UsageError: The request is impossible, or `output` holds a set that was made otherwise; nothing was done.
+        UsageError: The request is impossible, or `output` holds another set; nothing was done.
     """
-    planned = plan_test_set(categories, output, count=count, recipe=recipe, crop=crop, seed=seed, max_pixels=max_pixels)
-    return run_test_set(planned, jobs=jobs, watcher=watcher)
+    planned = plan_test_set(categories, output, options)
+    if watcher is not None:
+        watcher.on_plan(planned)
+    return run_test_set(planned, watcher=watcher)
 
 
-def plan_test_set(
-    categories: str | Path,
-    output: str | Path,
-    *,
-    count: int = 125,
-    recipe: str | Path | Recipe = DEFAULT_DEGRADATION,
-    crop: int | None = None,
-    seed: int = 0,
-    max_pixels: int = MAX_PIXELS,
-) -> BuildPlan:
+def plan_test_set(categories: str | Path, output: str | Path, options: BuildOptions) -> BuildPlan:
     """Choose the pictures; arguments and errors as for `build_test_set`. Nothing is written."""
     categories, output = Path(categories), Path(output)
-    recipe = load_degradation(recipe)
+    recipe, count, crop = load_degradation(options.recipe), options.count, options.crop
     if not categories.is_dir():
         raise UsageError(f"{categories}: there is no such folder")
-    if count < 1:
-        raise UsageError(f"--count {count}: at least one picture")
     if crop is not None and (crop < recipe.scale or crop % recipe.scale):
         raise UsageError(f"--crop {crop}: the side of a crop is a multiple of the scale {recipe.scale}")
     licenses = load(Licenses, categories / LICENSES) if (categories / LICENSES).is_file() else Licenses()
@@ -134,44 +118,40 @@ def plan_test_set(
         if len(parts) == 1:
             outside.append(job.source.name)
             continue
-        problem = _unusable(job.source, crop or recipe.scale, max_pixels)
+        problem = _unusable(job.source, crop or recipe.scale, options.max_pixels)
         if problem is None:
             by_category.setdefault(parts[0], []).append(job)
         else:
             unusable.append(problem)
     if outside:
-        more = f" and {len(outside) - _SHOWN} more" if len(outside) > _SHOWN else ""
-        shown = f"{', '.join(outside[:_SHOWN])}{more}"
-        raise UsageError(f"{categories}: pictures lie in folders of their categories; outside are {shown}")
+        raise UsageError(f"{categories}: each category has a folder of its own; outside are {listed(outside, 10)}")
     there = {category: len(jobs) for category, jobs in sorted(by_category.items())}
-    shares = _shares(there, count)
+    shares = equal_shares(there, count)
     if sum(shares.values()) < count:
-        raise UsageError(
-            f"--count {count}: there are only {sum(there.values())} usable pictures: "
-            f"{', '.join(f'{name} {number}' for name, number in there.items())}"
-        )
-    chosen = [
-        job
-        for category, jobs in sorted(by_category.items())
-        for job in sorted(jobs, key=lambda job: seed_of(seed, _named(job, output), "choice"))[: shares[category]]
-    ]
+        usable = ", ".join(f"{name} {number}" for name, number in there.items())
+        raise UsageError(f"--count {count}: only {counted(sum(there.values()), 'picture')} can be used: {usable}")
+    chosen: list[Job] = []
+    for category, jobs in by_category.items():
+        drawn = sorted(jobs, key=lambda job: seed_of(options.seed, _named(job, output), "choice"))
+        chosen += drawn[: shares[category]]
     chosen.sort(key=lambda job: _named(job, output))
-    options = PairOptions(recipe=recipe, crop=crop, seed=seed, max_pixels=max_pixels)
-    pairs = PairPlan(tuple(chosen), len(chosen), found.ignored, 0, output, recipe, options)
+    degrading = PairOptions(
+        recipe=recipe, crop=crop, seed=options.seed, max_pixels=options.max_pixels, jobs=options.jobs
+    )
+    pairs = PairPlan(tuple(chosen), len(chosen), found.ignored, 0, output, recipe, degrading)
     taken = {category: (shares[category], number) for category, number in there.items()}
-    return BuildPlan(pairs, taken, tuple(unusable), categories, licenses, seed, output)
+    return BuildPlan(pairs, taken, tuple(unusable), categories, licenses, options, output)
 
 
-def run_test_set(planned: BuildPlan, *, jobs: int = 1, watcher: Watcher | None = None) -> Report:
-    """Do what a plan says; arguments and errors as for `build_test_set`."""
+def run_test_set(planned: BuildPlan, *, watcher: Watcher | None = None) -> Report:
+    """Run a plan; arguments and errors as for `build_test_set`."""
     output = planned.output
     names = {_named(job, output) for job in planned.pairs.jobs}
     if (output / MANIFEST).is_file():
         before = {entry["lr"] for entry in _read(output)["pictures"]}
         if before != {f"LR/{name}" for name in names}:
-            raise UsageError(f"{output}: a test set of other pictures is there; choose another folder")
-    pairs = replace(planned.pairs, options=planned.pairs.options.replaced(jobs=jobs))
-    report = run_pairs(pairs, watcher=watcher)
+            raise UsageError(f"{output}: this folder holds a test set of other pictures; choose another folder")
+    report = run_pairs(planned.pairs, watcher=watcher)
     if not report.failed:
         _write(planned)
     return report
@@ -181,10 +161,10 @@ def verify_test_set(folder: str | Path) -> tuple[str, ...]:
     """Compare the files of a test set with its manifest.
 
     Returns:
-        What is wrong: files that are missing, are other ones, or do not belong to it; empty where all is well.
+        The problems: files that are missing, changed, or not part of the set; empty if there are none.
 
     Raises:
-        UsageError: There is no manifest, or it is none.
+        UsageError: There is no valid manifest.
     """
     folder = Path(folder)
     expected = {entry[kind]: entry[f"{kind}_sha256"] for entry in _read(folder)["pictures"] for kind in ("hr", "lr")}
@@ -194,16 +174,16 @@ def verify_test_set(folder: str | Path) -> tuple[str, ...]:
         if not path.is_file():
             problems.append(f"{name} is missing")
         elif sha256_of(path) != digest:
-            problems.append(f"{name} is another file: its SHA-256 is not {digest}")
+            problems.append(f"{name} has changed: its SHA-256 is not {digest}")
     there = (path.relative_to(folder).as_posix() for kind in ("HR", "LR") for path in (folder / kind).rglob("*"))
     problems += [
-        f"{name} does not belong to it" for name in sorted(there) if name not in expected and (folder / name).is_file()
+        f"{name} is not part of the set" for name in sorted(there) if name not in expected and (folder / name).is_file()
     ]
     return tuple(problems)
 
 
 def _unusable(source: Path, smallest: int, max_pixels: int) -> str | None:
-    """Why a picture cannot be taken, by its header."""
+    """Why a picture cannot be used, by its header."""
     try:
         header = PictureFile(source, max_pixels=max_pixels).header
     except (AimangaError, OSError) as error:
@@ -213,14 +193,12 @@ def _unusable(source: Path, smallest: int, max_pixels: int) -> str | None:
     return None
 
 
-def _shares(there: Mapping[str, int], count: int) -> dict[str, int]:
-    """How many of each category: one after the other gives one more, as long as it has one."""
-    shares = dict.fromkeys(there, 0)
-    left = min(count, sum(there.values()))
-    while left:
-        for name in [name for name, number in there.items() if shares[name] < number][:left]:
-            shares[name] += 1
-            left -= 1
+def equal_shares(available: Mapping[str, int], count: int) -> dict[str, int]:
+    """Divide a number into equal shares; a group that has too few leaves the rest to the others."""
+    shares = dict.fromkeys(available, 0)
+    for _ in range(min(count, sum(available.values()))):
+        smallest = min((name for name in shares if shares[name] < available[name]), key=shares.__getitem__)
+        shares[smallest] += 1
     return shares
 
 
@@ -256,7 +234,7 @@ def _write(planned: BuildPlan) -> None:
     options = planned.pairs.options
     content = {
         "format": _FORMAT,
-        "seed": planned.seed,
+        "seed": planned.options.seed,
         "scale": planned.pairs.recipe.scale,
         "crop": options.crop,
         "categories": {category: taken for category, (taken, _) in planned.categories.items()},
@@ -274,7 +252,7 @@ def _read(folder: Path) -> Mapping[str, Sequence[Mapping[str, str]]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: there is no manifest of a test set: {error}") from error
+        raise UsageError(f"{path}: no manifest of a test set: {error}") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise UsageError(f"{path}: this is no manifest of a test set ({_FORMAT})")
+        raise UsageError(f"{path}: no manifest of a test set ({_FORMAT})")
     return content

@@ -1,28 +1,26 @@
-"""Find for each picture the one that it is to be compared with."""
+"""Find the ground truth of each picture."""
 
 import os
-import re
+from collections import defaultdict
 from collections.abc import Iterable
-from itertools import takewhile
 from pathlib import Path
 
 from aimanga.batch import find
-from aimanga.errors import UsageError
 from aimanga.images import READABLE_SUFFIXES
+from aimanga.pairing import hr_name, lr_name, pair
+from aimanga.problems import Problems
 
-_SCALE = re.compile(r"[-_.]?x\d+$", re.IGNORECASE)
-_SHOWN = 5
 
+def find_references(pictures: Iterable[Path], reference: Path, scale: int, *, method: str = "") -> dict[Path, Path]:
+    """Find the references of pictures by their names; see `aimanga.pairing`.
 
-def find_references(pictures: Iterable[Path], reference: Path) -> dict[Path, Path]:
-    """Find the references of pictures by their names.
-
-    `baby.png` belongs to `baby.png`, else to `baby` with another suffix; `babyx4.png` and `baby_x4.jpg`, as challenges
-    and upscalers name results, belong to `baby`, too.
+    Pictures in different folders may have one reference: they may be results of several methods.
 
     Args:
         pictures: The pictures.
         reference: A folder, which is searched with its subfolders; or a file, the reference of every picture.
+        scale: The scale that names may have in them.
+        method: The method whose results they are; names may have it in them, too.
 
     Returns:
         Picture to reference.
@@ -34,37 +32,18 @@ def find_references(pictures: Iterable[Path], reference: Path) -> dict[Path, Pat
     pictures = tuple(pictures)
     if reference.is_file():
         return dict.fromkeys(pictures, reference)
-    by_name: dict[str, list[Path]] = {}
-    for path in find([reference], suffixes=READABLE_SUFFIXES, recursive=True):
-        for key in {path.name, path.stem}:
-            by_name.setdefault(key, []).append(path)
-    found: dict[Path, Path] = {}
-    problems: list[str] = []
+    known = {path: hr_name(path) for path in find([reference], suffixes=READABLE_SUFFIXES, recursive=True)}
+    folders: defaultdict[Path, list[Path]] = defaultdict(list)
     for picture in pictures:
-        names = (picture.name, picture.stem, key_of(picture))
-        candidates = next((by_name[name] for name in names if name in by_name), [])
-        alike = [_common_folders(picture, candidate) for candidate in candidates]
-        best = [candidate for candidate, count in zip(candidates, alike, strict=True) if count == max(alike)]
-        if not best:
-            problems.append(str(picture))
-        elif len(best) > 1:
-            problems.append(f"{picture} ({' or '.join(map(str, best))}?)")
-        elif os.path.realpath(best[0]) == os.path.realpath(picture):
-            problems.append(f"{picture} (but itself)")
-        else:
-            found[picture] = best[0]
-    if problems:
-        more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise UsageError(f"{reference}: there is no one reference for {', '.join(problems[:_SHOWN])}{more}")
-    return found
-
-
-def key_of(picture: Path) -> str:
-    """The name of a picture without its suffix and without a scale at its end: `baby` of `baby_x4.png`."""
-    return _SCALE.sub("", picture.stem)
-
-
-def _common_folders(a: Path, b: Path) -> int:
-    """How many folders above two files have the same names, counted from the files up."""
-    pairs = zip(reversed(a.parent.parts), reversed(b.parent.parts), strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        folders[picture.parent].append(picture)
+    problems = Problems(most=5)
+    found: dict[Path, Path] = {}
+    for members in folders.values():
+        pairs = pair({picture: lr_name(picture, scale, method=method) for picture in members}, known)
+        found |= pairs.found
+        problems.add(*map(str, pairs.missing), *dict.fromkeys(pairs.unclear.values()))
+    for picture, path in found.items():
+        if os.path.realpath(picture) == os.path.realpath(path):
+            problems.add(f"{picture} (only itself)")
+    problems.refuse(f"{reference}: no single reference, at scale {scale}, for")
+    return {picture: found[picture] for picture in pictures}

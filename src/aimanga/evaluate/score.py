@@ -1,69 +1,53 @@
-"""Score files and folders: every metric on every picture, with what is missing said aloud."""
+"""Score files and folders: every metric on every picture."""
 
-import hashlib
 import json
 import statistics
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
 from aimanga import weights
-from aimanga.batch import Journal, Json, Record, Tick, Watcher, find, gather, journal
+from aimanga.batch import Journal, Json, Paths, Record, Tick, Watcher, as_paths, find, gather, journal
 from aimanga.errors import AimangaError, UsageError
+from aimanga.evaluate.options import EvaluateOptions, ScoreOptions
 from aimanga.evaluate.references import find_references
+from aimanga.evaluate.score_table import as_json, check_table, write_table
 from aimanga.evaluate.statistics import Interval, mean_interval
-from aimanga.evaluate.tables import as_json, check_table, write_table
+from aimanga.hashing import file_key
 from aimanga.images import READABLE_SUFFIXES, read
-from aimanga.metrics import Metric, Scorer, Scores, available_metrics, find_metric, missing_weights
-from aimanga.options import MAX_PIXELS
-from aimanga.version import __version__
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """How files are scored; the fields are those of `score_files`."""
-
-    metrics: tuple[str, ...]
-    reference: Path | None = None
-    device: str = "auto"
-    max_pixels: int = MAX_PIXELS
-    first_page: bool = False
+from aimanga.metrics import Metric, Scorer, Scores, find_metric, metric_names, missing_weights
+from aimanga.options import with_options
 
 
 @dataclass(frozen=True)
 class ScorePlan:
-    """What a batch of scores is going to do.
+    """What `score_files` is going to do.
 
     Attributes:
         sources: The pictures, in order.
-        references: Picture to reference; empty where none is needed.
-        metrics: What is scored.
-        missing: Why a metric that was asked for cannot run, by its name.
-        output: The table to write; None for none.
-        options: How they are scored.
+        references: Picture to reference.
+        metrics: The requested metrics.
+        options: The options.
     """
 
     sources: tuple[Path, ...]
     references: Mapping[Path, Path]
     metrics: tuple[Metric, ...]
-    missing: Mapping[str, str]
-    output: Path | None
     options: ScoreOptions
 
 
 @dataclass(frozen=True)
 class PictureScores:
-    """What became of one picture.
+    """The scores of one picture.
 
     Attributes:
         file: The picture.
-        width: In pixels; 0 where it cannot be read.
+        width: In pixels; 0 if it cannot be read.
         height: Likewise.
-        values: Score by name of the metric.
-        problems: Why a metric has no score, by its name.
-        error: Why the picture could not be scored at all: it cannot be read, say.
+        values: Scores by metric.
+        problems: Why a score is missing, by metric.
+        error: Why the picture has no scores at all: it cannot be read, for example.
     """
 
     file: Path
@@ -76,13 +60,13 @@ class PictureScores:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """The result of a batch of scores.
+    """The result of `score_files`.
 
     Attributes:
-        metrics: All that were asked for, in order.
-        pictures: One a file, in order.
+        metrics: The requested metrics.
+        pictures: The scores of each picture, in order.
         missing: Why a metric did not run, by its name.
-        seconds: How long it took.
+        seconds: Wall time.
     """
 
     metrics: tuple[Metric, ...]
@@ -91,169 +75,124 @@ class ScoreReport:
     seconds: float
 
     def mean(self, name: str) -> float | None:
-        """The mean of a metric over the pictures that have it (`count` of them); None where none has."""
+        """The mean of a metric over the `count` pictures that have it; None if none has."""
         values = [picture.values[name] for picture in self.pictures if name in picture.values]
         return statistics.fmean(values) if values else None
 
     def interval(self, name: str) -> Interval | None:
-        """Where the mean over all pictures of the kind lies, as far as these tell; None where they tell too little."""
+        """The confidence interval of the mean; None for too few pictures."""
         return mean_interval([picture.values[name] for picture in self.pictures if name in picture.values])
 
     def count(self, name: str) -> int:
-        """How many pictures have a score of a metric."""
+        """The number of pictures that have a score of a metric."""
         return sum(name in picture.values for picture in self.pictures)
 
     @property
     def exit_code(self) -> int:
-        """0: every picture has every score that was asked for; 1: something is missing, and said."""
+        """0: every picture has every requested score; 1: some are missing."""
         lacking = any(picture.error or picture.problems for picture in self.pictures)
         return 1 if lacking or self.missing else 0
 
 
+@with_options
 def score_files(
-    inputs: str | Path | Sequence[str | Path],
-    *,
-    metrics: Sequence[str] | None = None,
-    reference: str | Path | None = None,
-    output: str | Path | None = None,
-    recursive: bool = False,
-    device: str = "auto",
-    max_pixels: int = MAX_PIXELS,
-    first_page: bool = False,
-    jobs: int = 1,
-    report: str | Path | None = None,
-    watcher: Watcher | None = None,
+    inputs: Paths, options: ScoreOptions = ScoreOptions(), *, watcher: Watcher | None = None
 ) -> ScoreReport:
-    """Score files and folders of pictures.
+    """Score files and folders of pictures: `score_files("out", metrics=["psnr"], reference="HR")`.
 
-    A picture that fails does not stop the others. With `output` an interrupted batch goes on where it stopped.
+    A picture that fails does not stop the others. With `output`, an interrupted batch resumes where it stopped.
 
     Args:
         inputs: A file, a folder, or several of them.
-        metrics: Names of `aimanga.metrics.METRICS`; None for all whose weights are here, those that compare only with
-            `reference`. What is asked for and cannot run is in the result's `missing`; the others run.
-        reference: The folder of the pictures as they should be, found by their names; or one file.
-        output: A `.csv` or `.json` file for the table, with the protocol of each metric.
-        recursive: Enter subfolders.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        max_pixels: Refuse larger pictures.
-        first_page: Take the first page of animations and files of several pages, instead of refusing them.
-        jobs: Number of processes. A script that asks for more than one needs the usual
-            `if __name__ == "__main__":`, since each process imports it.
-        report: A file to which one line of JSON is appended for each picture as it ends.
-        watcher: Told how it goes on.
+        options: How; each option can also be given as a keyword. Metrics that cannot run are in the result's
+            `missing`; the others run. A script that asks for several `jobs` needs the `if __name__ == "__main__":` of
+            Python's multiprocessing.
+        watcher: Callbacks for plan and progress; `on_plan` gets a `ScorePlan`.
 
     Returns:
         The scores.
 
     Raises:
-        UsageError: Nothing was found, a metric is not known, or there are no references; nothing was done.
+        UsageError: Nothing was found, a metric is unknown, or references are missing; nothing was done.
         ModelError: None of the metrics can run, or a weight file is damaged.
-        KeyboardInterrupt: Ctrl-C was pressed; what is finished is kept where there is an `output`.
+        KeyboardInterrupt: Ctrl-C; with `output`, finished scores are kept.
     """
-    given = [inputs] if isinstance(inputs, str | Path) else inputs
-    reference = None if reference is None else Path(reference)
-    if metrics is None:
-        metrics = available_metrics(with_reference=reference is not None)
-    options = ScoreOptions(tuple(metrics), reference, device, max_pixels, first_page)
-    planned = plan_scores(
-        [Path(path) for path in given], options, output=None if output is None else Path(output), recursive=recursive
-    )
-    return run_scores(planned, jobs=jobs, report=None if report is None else Path(report), watcher=watcher)
+    planned = plan_scores(inputs, options)
+    if watcher is not None:
+        watcher.on_plan(planned)
+    return run_scores(planned, watcher=watcher)
 
 
-def plan_scores(
-    inputs: Sequence[Path], options: ScoreOptions, *, output: Path | None = None, recursive: bool = False
-) -> ScorePlan:
-    """Find the pictures and their references, and see that the metrics can run; arguments as for `score_files`.
+def plan_scores(inputs: Paths, options: ScoreOptions) -> ScorePlan:
+    """Find the pictures and their references; arguments and errors as for `score_files`. Nothing is written."""
+    if options.output is not None:
+        check_table(options.output)
+    metrics = find_metrics(options)
+    sources = find(as_paths(inputs), suffixes=READABLE_SUFFIXES, recursive=options.recursive)
+    references = {} if options.reference is None else find_references(sources, options.reference, options.scale)
+    return ScorePlan(sources, references, metrics, options)
+
+
+def find_metrics(options: EvaluateOptions) -> tuple[Metric, ...]:
+    """Find the requested metrics, each once.
 
     Raises:
-        UsageError: See `score_files`.
+        UsageError: A metric is unknown, FR metrics lack references, or only NR metrics have some.
     """
-    if output is not None:
-        check_table(output)
-    metrics, missing = _asked(options)
+    reference = options.reference
+    names = metric_names(",".join(options.metrics) or None, with_reference=reference is not None)
+    metrics = tuple(dict.fromkeys(map(find_metric, names)))
     comparing = [metric.name for metric in metrics if metric.needs_reference]
-    if comparing and options.reference is None:
+    if comparing and reference is None:
         raise UsageError(f"{', '.join(comparing)}: compares with references; name their folder with --reference")
-    if options.reference is not None and not comparing:
-        raise UsageError(f"--reference {options.reference}: none of the metrics compares with references")
-    sources = find(inputs, suffixes=READABLE_SUFFIXES, recursive=recursive)
-    references = find_references(sources, options.reference) if comparing and options.reference else {}
-    return ScorePlan(sources, references, metrics, missing, output, options)
+    if reference is not None and not comparing:
+        raise UsageError(f"--reference {reference}: none of the metrics compares with references")
+    return metrics
 
 
-def plan_pairs(pairs: Mapping[Path, Path | None], options: ScoreOptions) -> ScorePlan:
-    """See that the metrics can run on pictures whose references are known.
+def why_missing(metrics: Iterable[Metric]) -> dict[str, str]:
+    """Why metrics cannot run, by their names; those that can are left out."""
+    return {metric.name: reason for metric in metrics if (reason := missing_weights(metric))}
 
-    Args:
-        pairs: Picture to reference; None where there is none, and then none of the metrics may compare.
-        options: How they are scored; its `reference` is not looked at.
 
-    Raises:
-        UsageError: A metric is not known.
+def run_scores(planned: ScorePlan, *, keep: Path | None = None, watcher: Watcher | None = None) -> ScoreReport:
+    """Run a plan; arguments and errors as for `score_files`.
+
+    Scores stay in the file `keep` for the next call; without one they are kept beside the table until that is written.
     """
-    metrics, missing = _asked(options)
-    references = {picture: reference for picture, reference in pairs.items() if reference is not None}
-    return ScorePlan(tuple(pairs), references, metrics, missing, None, options)
-
-
-def _asked(options: ScoreOptions) -> tuple[tuple[Metric, ...], dict[str, str]]:
-    """The metrics, each once, and why some of them cannot run."""
-    metrics = tuple(dict.fromkeys(find_metric(name) for name in options.metrics))
-    return metrics, {metric.name: reason for metric in metrics if (reason := missing_weights(metric))}
-
-
-def run_scores(
-    planned: ScorePlan,
-    *,
-    jobs: int = 1,
-    report: Path | None = None,
-    keep: Path | None = None,
-    watcher: Watcher | None = None,
-) -> ScoreReport:
-    """Do what a plan says; arguments and errors as for `score_files`.
-
-    What has been scored stays in the file `keep` for the next call. Without one it is kept beside the table until that
-    is written.
-    """
-    if jobs < 1:
-        raise UsageError(f"--jobs {jobs}: at least one process is needed")
-    running = tuple(metric.name for metric in planned.metrics if metric.name not in planned.missing)
-    _scorer(running or planned.options.metrics, planned.options.device)  # what cannot run is known before the work
-    if jobs > 1:
+    options, missing = planned.options, why_missing(planned.metrics)
+    requested = tuple(metric.name for metric in planned.metrics)
+    running = tuple(name for name in requested if name not in missing)
+    _scorer(running or requested, options.device)  # fails now, not in the middle of the work
+    if options.jobs > 1:
         _scorer.cache_clear()
-    file = None if planned.output is None else planned.output.with_name(f"{planned.output.name}.journal")
+    file = None if options.output is None else options.output.with_name(f"{options.output.name}.journal")
     with journal(keep or file) as kept:
         batch = gather(
-            partial(_score_file, running, dict(planned.references), planned.options),
+            partial(_score_file, running, dict(planned.references), options),
             planned.sources,
             kept,
-            key=partial(_key, running, planned.references, planned.options),
-            workers=jobs,
-            report=report,
+            key=partial(_key, running, planned.references, options),
+            workers=options.jobs,
+            report=options.report,
             line=partial(_report_line, kept),
             watcher=watcher,
         )
         pictures = tuple(_scores_of(kept, record) for record in batch.records)
-        scores = ScoreReport(planned.metrics, pictures, planned.missing, batch.seconds)
-        if planned.output is not None:
-            write_table(scores, planned.output)
+        scores = ScoreReport(planned.metrics, pictures, missing, batch.seconds)
+        if options.output is not None:
+            write_table(scores, options.output)
     if file is not None and keep is None:
-        file.unlink(missing_ok=True)  # when it is closed: Windows removes no open file
+        file.unlink(missing_ok=True)  # after closing it: Windows removes no open file
     return scores
 
 
 def _key(names: Sequence[str], references: Mapping[Path, Path], options: ScoreOptions, source: Path) -> str:
-    """All that the scores of a picture depend on: what another run has scored is taken only where it is the same."""
-    files = [source, references.get(source)]
-    files += [weights.weight_file(file).path for name in names for file in find_metric(name).weights]
-    states: list[object] = []
-    for path in files:
-        with suppress(OSError):  # what cannot be read is said when it is its turn
-            states.append(None if path is None else (path.absolute(), path.stat().st_size, path.stat().st_mtime_ns))
-    how = repr((__version__, names, options.device, options.max_pixels, options.first_page, states))
-    return hashlib.sha256(how.encode("utf-8", "surrogateescape")).hexdigest()
+    """All that the scores of a picture depend on."""
+    others = [weights.weight_file(file).path for name in names for file in find_metric(name).weights]
+    others += [references[source]] if source in references else []
+    states = [(str(path), file_key(path)) for path in others if path.is_file()]
+    return file_key(source, names, options.device, options.max_pixels, options.first_page, states)
 
 
 def _score_file(
@@ -295,5 +234,5 @@ def _report_line(kept: Journal, record: Record) -> str:
 
 @lru_cache(maxsize=2)
 def _scorer(names: tuple[str, ...], device: str) -> Scorer:
-    """The metrics of a process, loaded once; and, where a reference cannot be read, those that need none."""
+    """The metrics, loaded once per process; also the NR metrics alone, for pictures without a readable reference."""
     return Scorer(names, device)

@@ -1,4 +1,4 @@
-"""How far a mean of scores can be trusted."""
+"""Confidence intervals of mean scores, and tests of differences between methods."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,35 +11,34 @@ from scipy.stats import bootstrap, wilcoxon
 Key = TypeVar("Key")
 
 LEVEL = 0.95
-"""The share of such intervals that hold the mean over all pictures of the kind."""
+"""Confidence level of the intervals."""
 
-# Of fewer pictures resampling knows too little to say anything.
+# Fewer pictures are too few for resampling.
 _FEWEST = 5
 _DRAWS = 9999
-# Of five pairs even the most extreme ranks have a probability of 1/16.
+# With five pairs the smallest possible p value is 1/16.
 FEWEST_PAIRS = 6
-"""Of fewer pictures no difference between methods can be significant."""
+"""With fewer pictures no difference between methods can be significant."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """From where to where a mean may lie."""
+    """A confidence interval."""
 
     low: float
     high: float
 
 
 def mean_interval(scores: Sequence[float]) -> Interval | None:
-    """Estimate where the mean over all pictures of the kind lies, by drawing from these anew.
+    """Compute the confidence interval of the mean by the BCa bootstrap.
 
-    The bootstrap with bias correction and acceleration (B. Efron, "Better Bootstrap Confidence Intervals", JASA 82,
-    1987); the same scores give the same interval.
+    Source: B. Efron, "Better Bootstrap Confidence Intervals", JASA 82, 1987. The same scores give the same interval.
 
     Args:
-        scores: One of each picture.
+        scores: One score per picture.
 
     Returns:
-        The interval of `LEVEL`; None for fewer than five scores, and where one is not finite.
+        The interval at `LEVEL`; None for fewer than five scores, and if one is not finite.
     """
     values = np.asarray(scores, np.float64)
     if len(values) < _FEWEST or not np.isfinite(values).all():
@@ -54,18 +53,18 @@ def mean_interval(scores: Sequence[float]) -> Interval | None:
 
 
 def paired_p(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """How probable it is that two methods which are equally good differ so much on the same pictures.
+    """Compute the p value of Wilcoxon's signed-rank test, two-sided, of two methods on the same pictures.
 
-    The signed-rank test, two-sided (F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1,
-    1945): exact for up to 50 pictures, with a normal approximation for more and where differences are equal.
+    Source: F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1, 1945. Exact for up to 50
+    pictures; a normal approximation for more and for tied differences.
 
     Args:
-        first: A score of each picture.
-        second: Likewise, of the same pictures.
+        first: One score per picture.
+        second: Likewise, for the same pictures.
 
     Returns:
-        The probability; None for fewer than six pictures, of which no difference could be significant, and where a
-        score is not finite.
+        The p value; None for fewer than six pictures, where no difference could be significant, and if a score is not
+        finite.
     """
     with np.errstate(invalid="ignore"):  # of infinite scores
         differences = np.asarray(first, np.float64) - np.asarray(second, np.float64)
@@ -77,7 +76,7 @@ def paired_p(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 
 def holm(probabilities: Mapping[Key, float]) -> dict[Key, float]:
-    """Correct probabilities for their number: among many comparisons some differ by chance.
+    """Correct p values for multiple comparisons by Holm's method.
 
     Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian J. of Statistics 6, 1979.
     """

@@ -1,103 +1,127 @@
-"""Scores as files: CSV for spreadsheets, JSON for programs; the protocol stands beside every score."""
+"""Write results as tables: Markdown and LaTeX for people, CSV and JSON for programs."""
 
 import csv
 import json
 import math
-import os
+from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aimanga.atomic import replacing
-from aimanga.errors import UsageError
+from aimanga.evaluate.columns import SIGNIFICANT, latex_table, markdown_rows, markdown_table
+from aimanga.evaluate.comparison import Comparison, MethodResult, SetResult
 from aimanga.evaluate.statistics import LEVEL
-from aimanga.version import __version__
+from aimanga.version import __version__, versions
 
-if TYPE_CHECKING:
-    from aimanga.evaluate.score import PictureScores, ScoreReport
-
-_SUFFIXES = (".csv", ".json")
+PROGRAMS = ("torch", "numpy", "scipy", "pyvips")
+"""Programs whose versions may change the results."""
 
 
-def check_table(path: Path) -> None:
-    """See that a table can be written, before the work.
-
-    Raises:
-        UsageError: It has another suffix, it is a folder, or its folder does not exist or cannot be written.
-    """
-    if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"{path}: tables are written as {' or '.join(_SUFFIXES)}")
-    if path.is_dir():
-        raise UsageError(f"{path}: this is a folder")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"{path}: nothing can be written into {path.parent}")
+def write_tables(report: Comparison, folder: Path) -> tuple[Path, ...]:
+    """Write `results.md`, `results.tex`, `scores.csv` and `results.json`; return their paths."""
+    texts: dict[str, Callable[[Comparison], str]] = {
+        "results.md": _markdown,
+        "results.tex": _latex,
+        "scores.csv": _csv,
+        "results.json": _json,
+    }
+    for name, text in texts.items():
+        with replacing(folder / name) as part:
+            part.write_text(text(report), encoding="utf-8", errors="backslashreplace", newline="\n")
+    return tuple(folder / name for name in texts)
 
 
-def write_table(scores: "ScoreReport", path: Path) -> None:
-    """Write scores, as the suffix asks for.
-
-    CSV: a row a picture with its size, a column for each metric, one more for what is missing and why, and one for the
-    protocol of each metric. JSON: the metrics with their protocols, means with their intervals, and directions; and the
-    pictures. Infinite PSNR is `inf`, in JSON a string.
-
-    Args:
-        scores: The scores.
-        path: A `.csv` or `.json` file; an existing one is replaced.
-    """
-    with replacing(path) as part, part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        if path.suffix.lower() == ".json":
-            json.dump(_as_json(scores), file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            return
-        rows = csv.writer(file, lineterminator="\n")
-        names = [metric.name for metric in scores.metrics]
-        rows.writerow(["picture", "width", "height", *names, "problems", *(f"{name} protocol" for name in names)])
-        protocols = [metric.protocol for metric in scores.metrics]
-        for picture in scores.pictures:
-            values = [picture.values.get(name, "") for name in names]
-            size = (picture.width or "", picture.height or "")
-            problems = filter(None, (picture.error, *picture.problems.values(), *scores.missing.values()))
-            rows.writerow([picture.file, *size, *values, "; ".join(problems), *protocols])
+def _markdown(report: Comparison) -> str:
+    lines = [f"# {report.title}", "", *([report.description, ""] if report.description else [])]
+    lines += [f"- {name}: {text}" for name, text in report.methods.items()]
+    for name, found in report.sets.items():
+        lines += ["", f"## {name}", "", f"{found.about}.", "", *markdown_table(tuple(found.methods), found.columns)]
+        if found.significance:
+            test = f"p < {SIGNIFICANT:g}, Wilcoxon's signed-rank test, Holm's correction"
+            lines += ["", f"\\* differs from {found.baseline}: {test}."]
+        lines += _intervals(found)
+    lines += ["", "## Protocol", "", *(f"- {title}: {protocol}" for title, protocol in report.protocols.items())]
+    lines += ["", "To repeat it:", "", "```console", f"$ {report.command}", "```"] if report.command else []
+    lines += ["", f"Made by aimanga {__version__}."]
+    lines += ["", "## What is missing", "", *(f"- {line}" for line in report.failures)] if report.failures else []
+    return "\n".join(lines) + "\n"
 
 
-def _as_json(scores: "ScoreReport") -> dict[str, object]:
-    pictures = [as_json(picture) for picture in scores.pictures]
-    return {"aimanga": __version__, "metrics": summary(scores), "pictures": pictures}
+def _intervals(found: SetResult) -> list[str]:
+    """The intervals, in a table of their own: papers have no room for them in the first one."""
+    columns = [column for column in found.columns if any(mean.interval for mean in column.means.values())]
+    rows = [[f"{LEVEL:.0%} interval", *(column.title for column in columns)]]
+    for method in found.methods:
+        intervals = [column.means[method].interval if method in column.means else None for column in columns]
+        rows.append([method, *("-" if i is None else f"{i.low:.3f} to {i.high:.3f}" for i in intervals)])
+    return ["", *markdown_rows(rows)] if columns else []
 
 
-def summary(scores: "ScoreReport") -> dict[str, object]:
-    """The means of all metrics, for JSON."""
+def _latex(report: Comparison) -> str:
+    lines = [f"% {report.title}, by aimanga {__version__}"]
+    lines += [f"% {title}: {protocol}" for title, protocol in report.protocols.items()]
+    for name, found in report.sets.items():
+        lines += ["", f"% {name}: {found.about}", *latex_table(tuple(found.methods), found.columns)]
+    return "\n".join(lines) + "\n"
+
+
+def _csv(report: Comparison) -> str:
+    metrics = list({metric.name: None for found in report.sets.values() for metric in found.metrics})
+    text = StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["set", "method", "picture", "category", *metrics, "seconds", "megapixels", "problem"])
+    for name, found in report.sets.items():
+        for method, result in found.methods.items():
+            for picture, category in found.categories.items():
+                scores, cost = result.scores_of(picture), result.costs.get(picture)
+                costs = (cost.seconds, cost.megapixels) if cost else (None, None)
+                cells = [category, *(scores.get(metric) for metric in metrics), *costs]
+                problem = "; ".join(result.problems_of(picture))
+                rows.writerow([name, method, picture, *("" if cell is None else cell for cell in cells), problem])
+    return text.getvalue()
+
+
+def _json(report: Comparison) -> str:
+    content = {
+        "aimanga": __version__,
+        "versions": versions(*PROGRAMS),
+        "command": report.command,
+        "recipe": report.recipe and report.recipe.model_dump(mode="json", exclude_none=True),
+        "methods": dict(report.methods),
+        "baseline": report.baseline,
+        "protocols": report.protocols,
+        "sets": {
+            name: {
+                "inputs": dict(found.inputs),
+                "common": list(found.common),
+                "methods": {method: _method_json(found, method, result) for method, result in found.methods.items()},
+            }
+            for name, found in report.sets.items()
+        },
+        "failures": report.failures,
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _method_json(found: SetResult, method: str, result: MethodResult) -> dict[str, object]:
+    means = {column.name: column.means[method] for column in found.columns if method in column.means}
     return {
-        metric.name: {
-            "better": metric.better,
-            "mean": _number(scores.mean(metric.name)),
-            "interval": _interval(scores, metric.name),
-            "pictures": scores.count(metric.name),
-            "protocol": metric.protocol,
-            "source": metric.source,
-            "missing": scores.missing.get(metric.name),
-        }
-        for metric in scores.metrics
+        "means": {
+            name: {
+                "mean": _finite(mean.value),
+                "pictures": mean.count,
+                "interval": mean.interval and [mean.interval.low, mean.interval.high],
+                "p": mean.p,
+            }
+            for name, mean in means.items()
+        },
+        "pictures": {
+            picture: {metric: _finite(value) for metric, value in result.scores_of(picture).items()}
+            for picture in result.scores
+        },
+        "problems": {name: "; ".join(why) for name in found.categories if (why := result.problems_of(name))},
     }
 
 
-def _interval(scores: "ScoreReport", name: str) -> dict[str, float] | None:
-    found = scores.interval(name)
-    return None if found is None else {"level": LEVEL, "low": found.low, "high": found.high}
-
-
-def as_json(picture: "PictureScores") -> dict[str, object]:
-    """One picture, for JSON."""
-    return {
-        "picture": str(picture.file),
-        "width": picture.width,
-        "height": picture.height,
-        "scores": {name: _number(value) for name, value in picture.values.items()},
-        "problems": dict(picture.problems),
-        "error": picture.error,
-    }
-
-
-def _number(value: float | None) -> float | str | None:
-    return str(value) if value is not None and math.isinf(value) else value
+def _finite(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)

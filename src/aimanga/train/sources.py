@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from aimanga.batch import find
@@ -13,6 +12,7 @@ from aimanga.degrade.manifest import PAIRS_RECIPE, read_pairs
 from aimanga.degrade.recipe import load_degradation
 from aimanga.errors import UsageError
 from aimanga.images import READABLE_SUFFIXES, Box
+from aimanga.pairing import hr_name, lr_name, pair
 from aimanga.problems import Problems
 from aimanga.train.reading import RecipeFile
 from aimanga.train.recipe import Source
@@ -87,7 +87,7 @@ def _items(source: Source, scale: int) -> tuple[Item, ...]:
     files = find([folder], suffixes=READABLE_SUFFIXES, recursive=source.recursive)
     if source.lr is None:
         return tuple(Item(file, None, None, str(file)) for file in files)
-    return _paired(files, folder, Path(source.lr))
+    return _paired(files, folder, Path(source.lr), scale)
 
 
 def _kind(folder: Path) -> str:
@@ -127,24 +127,19 @@ def _stored(folder: Path, scale: int) -> tuple[Item, ...]:
     return tuple(Item(folder / pair.hr, None, folder / pair.lr, pair.source) for pair in read_pairs(folder).values())
 
 
-def _paired(files: Iterable[Path], folder: Path, low: Path) -> tuple[Item, ...]:
-    """Pair pictures by their paths within two folders, whatever their suffixes."""
-    partners: dict[Path, list[Path]] = {}
-    for file in find([low], suffixes=READABLE_SUFFIXES, recursive=True):
-        partners.setdefault(_stem(file, low), []).append(file)
-    items, alone = [], []
-    for file in files:
-        found = partners.pop(_stem(file, folder), [])
-        if len(found) == 1:
-            items.append(Item(file, None, found[0], str(file)))
-        else:
-            alone.append(f"{file} has {len(found)} partners in {low}")
-    alone += [f"{file} has no partner in {folder}" for file in chain.from_iterable(partners.values())]
-    if alone:
-        more = f", and {len(alone) - 10} more" if len(alone) > 10 else ""
-        raise UsageError(f"{'; '.join(alone[:10])}{more}")
-    return tuple(items)
-
-
-def _stem(file: Path, folder: Path) -> Path:
-    return (file.relative_to(folder) if folder.is_dir() else Path(file.name)).with_suffix("")
+def _paired(files: Iterable[Path], folder: Path, low: Path, scale: int) -> tuple[Item, ...]:
+    """Pair HR and LR pictures by their paths within two folders; `aimanga.pairing` has the rule."""
+    lr = find([low], suffixes=READABLE_SUFFIXES, recursive=True)
+    inside = folder if folder.is_dir() else folder.parent
+    pairs = pair(
+        {path: lr_name(path, scale, folder=low if low.is_dir() else low.parent) for path in lr},
+        {path: hr_name(path, inside) for path in files},
+    )
+    partners = {hr: path for path, hr in pairs.found.items()}
+    problems = Problems()
+    problems.add(*dict.fromkeys(pairs.unclear.values()))
+    if not pairs.unclear:
+        problems.add(*(f"{file} has no partner in {low}" for file in files if file not in partners))
+    problems.add(*(f"{file} has no partner in {folder}" for file in pairs.missing))
+    problems.refuse()
+    return tuple(Item(file, None, partners[file], str(file)) for file in files)

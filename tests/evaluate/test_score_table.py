@@ -7,7 +7,7 @@ import pytest
 
 from aimanga.errors import UsageError
 from aimanga.evaluate import PictureScores, ScoreReport
-from aimanga.evaluate.tables import check_table, write_table
+from aimanga.evaluate.score_table import check_table, write_table
 from aimanga.metrics import find_metric
 
 SCORES = ScoreReport(

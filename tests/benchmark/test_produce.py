@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from aimanga.batch import Watcher, journal
-from aimanga.benchmark.making import Places, make_results
 from aimanga.benchmark.methods import fingerprint
+from aimanga.benchmark.produce import Places, produce_results
 from aimanga.benchmark.recipe import ModelMethod, Program, Resampling
 from aimanga.errors import UsageError
 from aimanga.images import Picture, read, write
@@ -37,7 +37,7 @@ def a_program(path, kind="picture", *options):
 
 def made(method, cases, places):
     counting = Counting()
-    result = make_results(method, cases, 4, places, watcher=counting)
+    result = produce_results(method, cases, 4, places, watcher=counting)
     return result, counting.made
 
 
@@ -90,7 +90,7 @@ def test_what_a_crash_has_left_is_taken(cases, places, program, calls):
     result, _ = made(a_program(program, "folder", "crash"), cases, places)
     assert sorted(result.files) == NAMES[:-1]
     assert list(result.problems) == ["p6"]
-    assert "ended with exit code 1; it said last: loading weights | Traceback" in result.problems["p6"]
+    assert "failed with exit code 1; last output: loading weights | Traceback" in result.problems["p6"]
     assert "RuntimeError: out of memory" in result.problems["p6"]
     calls()
     made(a_program(program, "folder", "crash"), cases, places)
@@ -115,7 +115,8 @@ def test_what_a_killed_run_has_left_is_taken_where_it_is_whole(cases, places, pr
 
 
 @pytest.mark.parametrize(
-    ("option", "message"), [("wrong", "a result of 96 x 80 was expected, and it is 97 x 81"), ("none", "written no")]
+    ("option", "message"),
+    [("wrong", "the result is 97 x 81, and 96 x 80 was expected"), ("none", "succeeded without writing")],
 )
 def test_bad_results_are_named_and_not_kept(cases, places, program, kind, option, message):
     result, _ = made(a_program(program, kind, option), cases, places)
