@@ -26,7 +26,7 @@ imports: .venv/installed-dev
 
 # The documentation site, in site/; `.venv/bin/mkdocs serve` shows it while you write.
 docs: .venv/installed-docs
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # The stamps make a second run install nothing, until the dependencies change.
 .venv/installed: pyproject.toml constraints.txt
