@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import tomllib
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Annotated
@@ -12,9 +13,11 @@ import typer.main
 from pydantic import Field
 
 import aimanga
+from aimanga.benchmark import BenchmarkRecipe
 from aimanga.cli.app import VERBS, app
 from aimanga.config import Config
-from aimanga.degrade.recipe import Blur
+from aimanga.degrade.recipe import Blur, Recipe
+from aimanga.train import TrainRecipe
 from aimanga.upscale.options import UpscaleOptions
 from tests.conftest import ROOT
 
@@ -128,6 +131,15 @@ def test_every_name_in_the_code_exists(page):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
                 assert hasattr(names[node.value.id], node.attr), f"{node.value.id}.{node.attr}"
+
+
+def test_every_recipe_is_one():
+    kinds = {"train": TrainRecipe, "final": Recipe, "sets": BenchmarkRecipe}
+    found = [tomllib.loads(block) for page in PAGES for block in blocks(page, "toml")]
+    recipes = [(kinds[key], recipe) for recipe in found for key in kinds if key in recipe]
+    assert {kind for kind, _ in recipes} == set(kinds.values())
+    for kind, recipe in recipes:
+        kind.model_validate(recipe)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
