@@ -32,7 +32,8 @@ types: .venv/installed-dev
 imports: .venv/installed-dev
 	$(BIN)/lint-imports
 
-# The documentation site, in site/; `.venv/bin/mkdocs serve` shows it while you write.
+# The documentation site, in site/; `.venv/bin/mkdocs serve` shows it while you write. The variable
+# silences a notice of Material for MkDocs about its successor.
 docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
