@@ -3,7 +3,7 @@ const page = dataOf("data", (_, value) =>
   value instanceof Object && !Array.isArray(value) ? Object.setPrototypeOf(value, null) : value);
 const methods = page.methods.map(([method]) => method);
 for (const { shown: size } of page.sets.flatMap((set) => set.cases)) {
-  if (size) size.pictures = new Map(["LR", ...methods, "HR"].filter((name) => name in size.pictures).map((name) => [name, size.pictures[name]]));
+  if (size) size.pictures = new Map(size.pictures);
 }
 const colourOf = (method) => `m${methods.indexOf(method) % 8}`;
 const arrowOf = (measure) => (measure.better === "lower" ? "↓" : "↑");
