@@ -1,6 +1,6 @@
 """The precision of a network: fp32, bf16 or fp16."""
 
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 
@@ -34,7 +34,7 @@ def choose_precision(name: str, device: torch.device) -> Precision:
         raise UsageError(f"--precision {name}: precisions are auto, {', '.join(WEIGHT_TYPES)}")
     if name == "fp16" and device.type == "cpu":
         raise UsageError("--precision fp16: CPUs compute it slower than fp32; use bf16 or fp32")
-    return cast(Precision, name)
+    return name
 
 
 def describe(device: torch.device, precision: Precision) -> str:
