@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types imports docs clean
+.PHONY: demo test test-oldest check lint types imports docs clean
 
 # Upscale the samples with the real weights; look into out/ afterwards.
 demo: .venv/installed
@@ -10,6 +10,14 @@ demo: .venv/installed
 # The whole test suite, a worker for each core.
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+
+# The fast part of the suite with the oldest PyTorch that is supported, in an environment of its own: gigabytes to download.
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	grep -v '^torch==' constraints.txt > .venv-oldest/constraints.txt
+	echo 'torch==2.8.0' >> .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[dev]'
+	.venv-oldest/bin/python -m pytest -m 'not slow' -n auto --maxprocesses 8 --dist worksteal
 
 # Everything that is checked without running the code.
 check: lint types imports
@@ -44,4 +52,4 @@ docs: .venv/installed-docs
 	touch $@
 
 clean:
-	rm -rf .venv out site
+	rm -rf .venv .venv-oldest out site

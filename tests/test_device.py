@@ -31,5 +31,5 @@ def test_a_device_in_words():
     ],
 )
 def test_bf16_is_fast_where_the_processor_has_more_than_its_instructions(monkeypatch, capabilities, fast):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert has_fast_bf16(torch.device("cpu")) is fast

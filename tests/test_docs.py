@@ -11,6 +11,7 @@ import pytest
 import typer.main
 from pydantic import Field
 
+import aimanga
 from aimanga.cli.app import VERBS, app
 from aimanga.config import Config
 from aimanga.degrade.recipe import Blur
@@ -138,3 +139,11 @@ def test_every_link_leads_somewhere(page):
         if anchor:
             heads = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
             assert anchor[1:] in {re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-") for head in heads}
+
+
+def test_the_api_page_has_every_public_name():
+    text = (ROOT / "docs" / "python-api.md").read_text()
+    for module_name, name in re.findall(r"^::: (aimanga[\w.]*)\.(\w+)$", text, re.MULTILINE):
+        assert name == "errors" or hasattr(import_module(module_name), name)
+    text += (ROOT / "src" / "aimanga" / "errors.py").read_text()
+    assert [name for name in aimanga.__all__ if not re.search(rf"\b{name}\b", text)] == ["__version__"]

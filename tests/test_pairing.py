@@ -12,7 +12,7 @@ from aimanga.errors import UsageError
 from aimanga.evaluate import Case, evaluate, read_test_set
 from aimanga.evaluate.references import find_references
 from aimanga.pairing import hr_name, lr_name, pair
-from aimanga.train.recipe import load_recipe
+from aimanga.train.reading import load_train_recipe
 from aimanga.train.sources import find_sets
 from tests.conftest import ROOT
 
@@ -73,9 +73,9 @@ def by_training(folder, scale, hr, lr):
     recipe = folder / "recipe.toml"
     recipe.write_text(
         f"[data]\ncrop = 32\ndegradation = 'bicubic'\n[[data.sources]]\npath = '{folder / 'HR'}'\n"
-        f"lr = '{folder / 'LR'}'\n[losses]\npixel = {{}}\n[train]\niterations = 5\nbatch = 2\n"
+        f"lr = '{folder / 'LR'}'\n[losses]\npixel = {{}}\n[train]\niterations = 5\nbatch_size = 2\n"
     )
-    [found] = find_sets(load_recipe(recipe), scale)
+    [found] = find_sets(load_train_recipe(recipe), scale)
     return {str(item.lr.relative_to(folder / "LR")): str(item.file.relative_to(folder / "HR")) for item in found.items}
 
 

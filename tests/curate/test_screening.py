@@ -8,7 +8,6 @@ from aimanga.config import load, write_toml
 from aimanga.curate.measure import Measures
 from aimanga.curate.screening import Screening, limits
 from aimanga.errors import UsageError
-from tests.conftest import ROOT
 
 NUMBERS = Measures(
     width=800, height=600, detail=20.0, flatness=0.1, sharpness=-3.0, blockiness=0.1, noise=1.0, clipping=0.0,
@@ -49,9 +48,3 @@ def test_a_file_of_thresholds(tmp_path):
 
 def test_every_threshold_is_explained():
     assert all(field.description for field in Screening.model_fields.values())
-
-
-def test_the_documentation_has_the_same_table():
-    text = (ROOT / "docs" / "curate.md").read_text()
-    for name, field in Screening.model_fields.items():
-        assert f"| `{name}` | {field.default:g} | {' '.join(field.description.split())} |" in text

@@ -97,7 +97,6 @@ def test_what_cannot_run_is_said_and_the_others_do(pictures):
     [
         ({"metrics": ["psnr"]}, "psnr: compares with references; name their folder with --reference"),
         ({"metrics": ["beauty"]}, "beauty: there is no metric"),
-        ({"metrics": []}, "no metric was named"),
         ({"output": "a.xlsx"}, "a.xlsx: tables are written as"),
         ({"jobs": 0}, "--jobs 0"),
         ({"device": "abacus"}, "--device abacus"),

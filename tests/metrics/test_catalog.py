@@ -113,12 +113,3 @@ def test_a_better_picture_scores_better(metric, shared_data):
             scores = [float(measure(from_array(pixels), None)) for pixels in ladder]
             steps += [(a < b) == (metric.better == "lower") for a, b in pairwise(scores)]
     assert sum(steps) / len(steps) >= 0.95
-
-
-def test_the_documentation_has_the_same_table():
-    text = (ROOT / "docs" / "metrics.md").read_text()
-    for metric in METRICS:
-        row = next(line for line in text.splitlines() if line.startswith(f"| `{metric.name}` |"))
-        assert f"| {metric.better} |" in row and row.endswith(f"| {metric.protocol} |")
-        assert "{1} x {0} pixels".format(*metric.smallest) in row
-        assert all(f"`{name}`" in row for name in metric.weights)

@@ -238,6 +238,7 @@ def test_bfloat16_is_near_float32():
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch.compile's own
+@pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace:UserWarning")  # PyTorch 2.8
 def test_a_compiled_network_trains_as_the_plain_one(monkeypatch):
     """Traced, but run by PyTorch itself: compiling its kernels takes half a minute."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))

