@@ -85,7 +85,7 @@ const scales = scores.map((_, column) => scaleOf(column));
 
 const names = pictures.map((picture) => comparable(picture.name));
 const everything = { status: "all", reason: "", words: "", ranges: new Map(), group: null };
-const wanted = { ...everything, view: "beside", sort: "name", descending: false, boxes: true };
+const wanted = { ...everything, view: "beside", sort: "name", descending: false };
 
 const GROUPINGS = [
   { key: "group", view: "duplicates", title: "Duplicates", noun: "Group", total: "Duplicate groups" },
@@ -93,12 +93,8 @@ const GROUPINGS = [
 ].map((grouping) => ({ ...grouping, members: membersBy(grouping.key) })).filter(({ members }) => members.size);
 
 function membersBy(key) {
-  const members = new Map();
-  pictures.forEach((picture, i) => {
-    if (picture[key] === null) return;
-    if (!members.has(picture[key])) members.set(picture[key], []);
-    members.get(picture[key]).push(i);
-  });
+  const members = Map.groupBy(pictures.keys(), (i) => pictures[i][key]);
+  members.delete(null);
   for (const list of members.values()) list.sort((a, b) => pictures[b].kept - pictures[a].kept);
   return members;
 }
@@ -637,19 +633,17 @@ const sortSelect = make("select", { "aria-label": "Sort by", change: () => chang
 const titles = [["name", "name"], ["pixels", "pixels"], ...scores.map((score, column) => [column, score.title.toLowerCase()])];
 fillSelect(sortSelect, titles.map(([value, text]) => [value, `Sort by ${text}`]));
 const direction = button("", { class: "plain" }, () => change({ descending: !wanted.descending }));
-const boxToggle = make("input", { type: "checkbox", change: () => change({ boxes: boxToggle.checked }) });
 const found = make("span", { role: "status", id: "found" });
 const chips = make("span", { class: "chips" });
 
 function showToolbar() {
-  boxToggle.checked = wanted.boxes;
   byId("toolbar").append(make("div", { class: "controls" },
     statusChoices.element,
     make("span", { class: "search" }, search),
     reasons.length > 0 && reasonSelect,
     make("span", { class: "sort" }, sortSelect, direction),
     viewChoices.element,
-    pictures.some(({ crops }) => crops.length) && make("label", {}, boxToggle, "crop boxes"),
+    pictures.some(({ crops }) => crops.length) && make("label", {}, make("input", { type: "checkbox", id: "boxes", checked: true }), "crop boxes"),
     make("div", { class: "state" }, found, chips)));
 }
 
@@ -680,7 +674,6 @@ function change(changes) {
   const list = matching();
   showChoices();
   for (const show of histograms) show();
-  document.body.classList.toggle("without-boxes", !wanted.boxes);
   const whole = plural(pictures.length, "picture");
   found.textContent = isFiltered() ? `${counted(list.length)} of ${whole}` : whole;
   chips.replaceChildren(...chipsNow());

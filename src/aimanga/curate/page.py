@@ -108,20 +108,8 @@ def write_page(
 
 
 def _picture(entry: Entry, scores: Sequence[Score]) -> str:
-    return embedded_json(
-        {
-            "name": entry.name,
-            "width": entry.width,
-            "height": entry.height,
-            "kept": entry.kept,
-            "reasons": entry.reasons,
-            "words": entry.words,
-            "scores": [_finite(entry.scores.get(score.name)) for score in scores],
-            "group": entry.group,
-            "scene": entry.scene,
-            "crops": entry.crops,
-        }
-    )
+    shown = {name: value for name, value in vars(entry).items() if name != "thumbnail"}
+    return embedded_json({**shown, "scores": [_finite(entry.scores.get(score.name)) for score in scores]})
 
 
 def _finite(number: float | None) -> float | None:

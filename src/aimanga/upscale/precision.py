@@ -1,6 +1,6 @@
 """The precision of a network: fp32, bf16 or fp16."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
@@ -30,13 +30,11 @@ def choose_precision(name: str, device: torch.device) -> Precision:
         if device.type == "cuda":
             return "fp16"
         return "bf16" if device.type == "cpu" and has_fast_bf16(device) else "fp32"
-    for precision in get_args(Precision):
-        if name == precision:
-            if precision == "fp16" and device.type == "cpu":
-                raise UsageError("--precision fp16: CPUs compute it slower than fp32; use bf16 or fp32")
-            found: Precision = precision
-            return found
-    raise UsageError(f"--precision {name}: precisions are auto, {', '.join(get_args(Precision))}")
+    if name not in WEIGHT_TYPES:
+        raise UsageError(f"--precision {name}: precisions are auto, {', '.join(WEIGHT_TYPES)}")
+    if name == "fp16" and device.type == "cpu":
+        raise UsageError("--precision fp16: CPUs compute it slower than fp32; use bf16 or fp32")
+    return name
 
 
 def describe(device: torch.device, precision: Precision) -> str:
