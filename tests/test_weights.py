@@ -71,7 +71,7 @@ def home(tmp_path, monkeypatch):
 
 
 def entry(url, sha256=LARGE_SHA256):
-    return WeightFile("test", "tests", "test.pth", url, len(LARGE), sha256, "CC0-1.0")
+    return WeightFile("test", "tests", url, "CC0-1.0", len(LARGE), sha256, "test.pth")
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ FETCH = """
 import sys
 from aimanga import weights
 url, sha256, size = sys.argv[1:]
-weights.WEIGHT_FILES = (weights.WeightFile("test", "tests", "test.pth", url, int(size), sha256, "CC0-1.0"),)
+weights.WEIGHT_FILES = (weights.WeightFile("test", "tests", url, "CC0-1.0", int(size), sha256, "test.pth"),)
 print("ready", flush=True)
 print(weights.fetch("test").stat().st_size)
 """

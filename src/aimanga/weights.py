@@ -29,20 +29,25 @@ class WeightFile:
     Attributes:
         name: Its name on the command line.
         purpose: What it is used for, in a few words.
-        file: Its file name.
         url: Where it is published.
         size: Its size in bytes; 0 if unknown.
         sha256: Its SHA-256 in hexadecimal, or the published prefix of it, which can be empty.
         license: The licence, as an SPDX identifier.
+        stored_as: Its file name; empty for the last part of the URL.
     """
 
     name: str
     purpose: str
-    file: str
     url: str
-    size: int
-    sha256: str
     license: str
+    size: int = 0
+    sha256: str = ""
+    stored_as: str = ""
+
+    @property
+    def file(self) -> str:
+        """Its file name."""
+        return self.stored_as or self.url.rpartition("/")[2]
 
     @property
     def path(self) -> Path:
@@ -77,7 +82,6 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         name="realesrgan-x4plus-fp32",
         purpose="the default model as published, in float32",
-        file="RealESRGAN_x4plus.pth",
         url=f"{_REALESRGAN}/v0.1.0/RealESRGAN_x4plus.pth",
         size=67_040_989,
         sha256="4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
@@ -86,7 +90,6 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         name="realesrgan-x2plus",
         purpose="photos of unknown quality, twice as large",
-        file="RealESRGAN_x2plus.pth",
         url=f"{_REALESRGAN}/v0.2.1/RealESRGAN_x2plus.pth",
         size=67_061_725,
         sha256="49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
@@ -95,16 +98,13 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         name="realesrnet-x4plus",
         purpose="photos, smoother and truer: trained without a discriminator",
-        file="RealESRNet_x4plus.pth",
         url=f"{_REALESRGAN}/v0.1.1/RealESRNet_x4plus.pth",
         size=67_040_989,
-        sha256="",
         license="BSD-3-Clause",
     ),
     WeightFile(
         name="realesr-general-x4v3",
         purpose="photos, small and fast",
-        file="realesr-general-x4v3.pth",
         url=f"{_REALESRGAN}/v0.2.5.0/realesr-general-x4v3.pth",
         size=4_885_111,
         sha256="8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
@@ -113,7 +113,6 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         name="realesr-general-wdn-x4v3",
         purpose="realesr-general-x4v3 without denoising: blend the two",
-        file="realesr-general-wdn-x4v3.pth",
         url=f"{_REALESRGAN}/v0.2.5.0/realesr-general-wdn-x4v3.pth",
         size=4_885_111,
         sha256="1641f8c4464b9f097c9fdda5589273713f67cf59f3d909e0bd688f0cee269dca",
@@ -122,16 +121,12 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         name="realesrgan-x4plus-netd",
         purpose="training: Real-ESRGAN's discriminator",
-        file="RealESRGAN_x4plus_netD.pth",
         url=f"{_REALESRGAN}/v0.2.2.3/RealESRGAN_x4plus_netD.pth",
-        size=0,
-        sha256="",
         license="BSD-3-Clause",
     ),
     WeightFile(
         name="vgg19",
         purpose="training: the perceptual loss",
-        file="vgg19-dcbb9e9d.pth",
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
         size=574_673_361,
         sha256="dcbb9e9d",
@@ -140,7 +135,6 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         name="vgg16",
         purpose="metrics: LPIPS (vgg) and DISTS",
-        file="vgg16-397923af.pth",
         url="https://download.pytorch.org/models/vgg16-397923af.pth",
         size=553_433_881,
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
@@ -149,7 +143,6 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         name="alexnet",
         purpose="metrics: LPIPS (alex)",
-        file="alexnet-owt-7be5be79.pth",
         url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
         size=244_408_911,
         sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
@@ -158,16 +151,13 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         name="nrqm",
         purpose="metrics: NRQM and PI",
-        file="nrqm-model.mat",
+        stored_as="nrqm-model.mat",
         url="https://raw.githubusercontent.com/chaoma99/sr-metric/master/model.mat",
-        size=0,
-        sha256="",
         license="MIT",
     ),
     WeightFile(
         name="clip-rn50",
         purpose="metrics: CLIP-IQA",
-        file="RN50.pt",
         url=f"https://openaipublic.azureedge.net/clip/models/{_CLIP_RN50}/RN50.pt",
         size=255_827_503,
         sha256=_CLIP_RN50,
@@ -176,16 +166,12 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         name="musiq-koniq",
         purpose="metrics: MUSIQ",
-        file="koniq_ckpt.npz",
         url="https://storage.googleapis.com/gresearch/musiq/koniq_ckpt.npz",
-        size=0,
-        sha256="",
         license="Apache-2.0",
     ),
     WeightFile(
         name="maniqa-koniq",
         purpose="metrics: MANIQA",
-        file="ckpt_koniq10k.pt",
         url="https://github.com/IIGROUP/MANIQA/releases/download/Koniq10k/ckpt_koniq10k.pt",
         size=543_335_435,
         sha256="a207f8ab57322e6be38ff5c8d019301dc032b454bef21c3c9f9dbf7974eebff6",

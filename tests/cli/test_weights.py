@@ -45,7 +45,7 @@ def test_add_verify_fetch_and_path_agree(tmp_path, home, monkeypatch):
     content = b"weights"
     digest = hashlib.sha256(content).hexdigest()
     entries = tuple(
-        WeightFile(name, "tests", f"{name}.pth", "http://127.0.0.1:9/", 7, sha256, "CC0-1.0")
+        WeightFile(name, "tests", "http://127.0.0.1:9/", "CC0-1.0", 7, sha256, f"{name}.pth")
         for name, sha256 in (("whole", digest), ("unknown", ""), ("absent", digest))
     )
     monkeypatch.setattr(weights, "WEIGHT_FILES", entries)

@@ -34,11 +34,11 @@ class Model:
     """
 
     weights: PackagedWeights | WeightFile
-    scale: int
     network: str
     options: Mapping[str, int]
     training_data: str
     source: str
+    scale: int = 4
 
     @property
     def name(self) -> str:
@@ -105,7 +105,6 @@ MODELS: tuple[Model, ...] = (
             "c8a066c12541a1ef01ba90fddd90688278bdc11536847699239be29225015bc8",
             "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf",
         ),
-        scale=4,
         network="RRDBNet",
         options=_RRDBNET,
         training_data=_DF2K_OST,
@@ -119,7 +118,6 @@ MODELS: tuple[Model, ...] = (
             "d63c7e93c58ec5d0048ca1f0a995f40b2af17c2816a2e0a3b7172046d98795ec",
             "fe01c269cfd10cdef8e018ab66ebe750cf79c7af4d1f9c16c737e1295229bacc",
         ),
-        scale=4,
         network="RRDBNet",
         options=_RRDBNET | {"blocks": 6},
         training_data="anime illustrations (not published)",
@@ -158,7 +156,6 @@ MODELS: tuple[Model, ...] = (
             "a3f5eb53906ef54d5c5d125b2c9dd5f570d9dbb779e3d934df14b5375fd923c1",
             "Apache-2.0",
         ),
-        scale=4,
         network="RRDBNet",
         options=_RRDBNET,
         training_data="DIV2K, Flickr2K",
@@ -174,7 +171,6 @@ MODELS: tuple[Model, ...] = (
     ),
     Model(
         weights=weight_file("realesrnet-x4plus"),
-        scale=4,
         network="RRDBNet",
         options=_RRDBNET,
         training_data=_DF2K_OST,
@@ -182,7 +178,6 @@ MODELS: tuple[Model, ...] = (
     ),
     Model(
         weights=weight_file("realesr-general-x4v3"),
-        scale=4,
         network="SRVGGNetCompact",
         options={"features": 64, "convs": 32, "scale": 4},
         training_data="not published",
@@ -190,7 +185,6 @@ MODELS: tuple[Model, ...] = (
     ),
     Model(
         weights=weight_file("realesr-general-wdn-x4v3"),
-        scale=4,
         network="SRVGGNetCompact",
         options={"features": 64, "convs": 32, "scale": 4},
         training_data="not published",
