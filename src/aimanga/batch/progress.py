@@ -27,17 +27,7 @@ class ProgressDisplay(Watcher):
     def __init__(self, console: Console, *, lines: Collection[Status] = ("done", "failed")) -> None:
         self.console = console
         self._lines = lines
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("remaining"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = progress_bar(console, "{task.description}", "{task.percentage:>3.0f} %")
         self._all: TaskID | None = None
         self._current: TaskID | None = None
         self._jobs = self._ended = 0
@@ -81,6 +71,29 @@ class ProgressDisplay(Watcher):
             self._progress.update(self._all, completed=self._done, description=f"{self._ended}/{self._jobs}")
         if record.status in self._lines:
             self.console.print(_line(record), soft_wrap=True, highlight=False, emoji=False)
+
+
+def progress_bar(console: Console, before: str, after: str, *, seconds: float = 30) -> Progress:
+    """Make a bar between two texts, with the elapsed and the remaining time; hidden if there is no terminal.
+
+    Args:
+        console: Where to print.
+        before: The format of the text before the bar.
+        after: The format of the text after it.
+        seconds: The period over which the speed is estimated.
+    """
+    return Progress(
+        TextColumn(before),
+        BarColumn(),
+        TextColumn(after),
+        TimeElapsedColumn(),
+        TextColumn("remaining"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=seconds,
+    )
 
 
 def _line(record: Record) -> str:

@@ -105,22 +105,11 @@ class _Display(ProgressDisplay, TrainWatcher):
     """Shows the progress of a training: a bar with the remaining time, and lines for events."""
 
     def __init__(self, console: "Console") -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from aimanga.batch.progress import progress_bar
 
         super().__init__(console, lines=())
-        self._training = Progress(
-            TextColumn("{task.completed}/{task.total}"),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TextColumn("remaining"),
-            # The speed of the last minute: iterations take unequal times.
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-            speed_estimate_period=60,
-        )
+        # The speed of the last minute: iterations take unequal times.
+        self._training = progress_bar(console, "{task.completed}/{task.total}", "{task.description}", seconds=60)
         self._task: TaskID | None = None
         self._last_line = time.monotonic()
         self._l1: float | None = None

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import Field
@@ -130,15 +130,16 @@ def plan_test_set(categories: str | Path, output: str | Path, options: BuildOpti
     if sum(shares.values()) < count:
         usable = ", ".join(f"{name} {number}" for name, number in there.items())
         raise UsageError(f"--count {count}: only {counted(sum(there.values()), 'picture')} can be used: {usable}")
-    chosen: list[Job] = []
-    for category, jobs in by_category.items():
-        drawn = sorted(jobs, key=lambda job: seed_of(options.seed, _named(job, output), "choice"))
-        chosen += drawn[: shares[category]]
-    chosen.sort(key=lambda job: _named(job, output))
     degrading = PairOptions(
         recipe=recipe, crop=crop, seed=options.seed, max_pixels=options.max_pixels, jobs=options.jobs
     )
-    pairs = PairPlan(tuple(chosen), len(chosen), found.ignored, 0, output, recipe, degrading)
+    pairs = PairPlan((), 0, found.ignored, 0, output, recipe, degrading)
+    chosen: list[Job] = []
+    for category, jobs in by_category.items():
+        drawn = sorted(jobs, key=lambda job: seed_of(options.seed, pairs.name(job), "choice"))
+        chosen += drawn[: shares[category]]
+    chosen.sort(key=pairs.name)
+    pairs = replace(pairs, jobs=tuple(chosen), pictures=len(chosen))
     taken = {category: (shares[category], number) for category, number in there.items()}
     return BuildPlan(pairs, taken, tuple(unusable), categories, licenses, options, output)
 
@@ -146,7 +147,7 @@ def plan_test_set(categories: str | Path, output: str | Path, options: BuildOpti
 def run_test_set(planned: BuildPlan, *, watcher: Watcher | None = None) -> Report:
     """Run a plan; arguments and errors as for `build_test_set`."""
     output = planned.output
-    names = {_named(job, output) for job in planned.pairs.jobs}
+    names = {planned.pairs.name(job) for job in planned.pairs.jobs}
     if (output / MANIFEST).is_file():
         before = {entry["lr"] for entry in _read(output)["pictures"]}
         if before != {f"LR/{name}" for name in names}:
@@ -202,16 +203,12 @@ def equal_shares(available: Mapping[str, int], count: int) -> dict[str, int]:
     return shares
 
 
-def _named(job: Job, output: Path) -> str:
-    return job.target.relative_to(output / "LR").as_posix()
-
-
 def _write(planned: BuildPlan) -> None:
     output = planned.output
     pairs = read_pairs(output)
     pictures = []
     for job in planned.pairs.jobs:
-        name = _named(job, output)
+        name = planned.pairs.name(job)
         pair = pairs[f"LR/{name}"]
         source = job.source.relative_to(planned.sources).as_posix()
         category = name.partition("/")[0]

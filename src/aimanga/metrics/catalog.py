@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
@@ -87,11 +88,6 @@ def _full_reference(score: Callable[[Tensor, Tensor], Tensor]) -> LoadedMetric:
     return run
 
 
-def _load_pi(device: torch.device) -> LoadedMetric:
-    nrqm = load_nrqm(weights.find("nrqm"))
-    return _no_reference(lambda pictures: perceptual_index(pictures, nrqm))
-
-
 _UT_AUSTIN = "LicenseRef-UT-Austin"
 
 METRICS: tuple[Metric, ...] = (
@@ -137,7 +133,7 @@ METRICS: tuple[Metric, ...] = (
         protocol="PIRM 2018: (NIQE + 10 - NRQM) / 2, both on Y of BT.601 in video range, 8 bits, 4 pixels shaved",
         source="Blau et al., ECCVW 2018, arXiv:1809.07517",
         license="MIT",
-        load=_load_pi,
+        load=lambda device: _no_reference(partial(perceptual_index, nrqm=load_nrqm(weights.find("nrqm")))),
     ),
     Metric(
         name="clip_iqa",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aimanga.degrade import Sample
 from aimanga.images import Box, Picture, write
-from aimanga.images.sheet import Cell, contact_sheet
+from aimanga.images.sheet import Cell, contact_sheet, enlarged
 from aimanga.tensors import to_array
 
 Pixels = npt.NDArray[np.uint8]
@@ -75,7 +75,7 @@ def write_grid(path: Path, rows: Sequence[Row]) -> None:
             box = most_detailed(row.high, _SIDE // scale * scale, scale)
             small = box.divided(scale)
         cells += [
-            _cell(_enlarged(small.of(row.low), scale), row.name, ["LR"]),
+            _cell(enlarged(small.of(row.low), scale), row.name, ["LR"]),
             _cell(box.of(row.start.pixels), "start", _in_words(row.start.scores)),
             _cell(box.of(row.now.pixels), "now", _in_words(row.now.scores)),
         ]
@@ -96,7 +96,7 @@ def write_inputs(path: Path, low: Tensor, samples: Sequence[Sample | None]) -> N
     zoom = max(2, -(-_NARROWEST // width))
     cells = []
     for number, sample in enumerate(samples):
-        pixels = _enlarged(pixels_of(low[number : number + 1]).pixels, zoom)
+        pixels = enlarged(pixels_of(low[number : number + 1]).pixels, zoom)
         lines = ["a stored pair"] if sample is None else [str(step) for step in sample.steps]
         cells.append(_cell(pixels, f"{number + 1}: {width} x {height}", lines))
     write(contact_sheet(cells), path)
@@ -141,7 +141,3 @@ def _in_words(scores: Mapping[str, float]) -> list[str]:
     """Two scores a line."""
     words = [f"{name} {value:.4g}" for name, value in scores.items()]
     return [",  ".join(words[first : first + 2]) for first in range(0, len(words), 2)]
-
-
-def _enlarged(pixels: Pixels, times: int) -> Pixels:
-    return pixels.repeat(times, 0).repeat(times, 1)
