@@ -4,9 +4,9 @@
 
 PHOTOS is a folder of good photos, 100 or more; docs/reference/curate.md says where free ones are. Every photo is
 compared with degraded versions of at most 1000 pixels a side of its middle; its copies are searched among all photos
-and their quarters, which are no copies of it nor of one another. Time: measuring with two processes against decoding the
-same files in the same way, in turns. Memory: the peak of every process, for the folder and for the same folder eight
-times over.
+and their quarters, which are no copies of it nor of one another. Time: measuring with two processes against decoding
+the same files in the same way, in turns. Memory: the peak of every process, for the folder and for eight times the
+folder.
 """
 
 import argparse
