@@ -2,8 +2,8 @@
 
     python benchmarks/curate.py PHOTOS [--count N]
 
-PHOTOS is a folder of good photos, 100 or more; docs/reference/curate.md tells where free ones are. Every photo is compared with
-what is made of it, at most 1000 pixels a side of its middle; copies of it are searched among all photos and their
+PHOTOS is a folder of good photos, 100 or more; docs/reference/curate.md tells where free ones are. Every photo is
+compared with what is made of it, at most 1000 pixels a side of its middle; copies of it are searched among all photos and their
 quarters, which are no copies of it nor of one another. The time is that of measuring with two processes, against
 decoding the same files in the same way, in turns. Memory: the peak of every process, for the folder and for the same
 folder eight times over.
