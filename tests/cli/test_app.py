@@ -32,8 +32,10 @@ for arguments in {asked}:
     assert done.returncode == 0, done.stderr
 
 
-def test_version(aimanga_cli):
-    assert aimanga_cli("--version").stdout == f"aimanga {aimanga.__version__}\n"
+def test_the_process_answers_and_returns_the_code(aimanga_cli):
+    assert aimanga_cli("--version", process=True).stdout == f"aimanga {aimanga.__version__}\n"
+    wrong = aimanga_cli("nothing", process=True)
+    assert wrong.returncode == 2 and "No such command 'nothing'" in wrong.stderr
 
 
 def test_without_arguments_it_shows_its_help(aimanga_cli):
@@ -47,7 +49,6 @@ def test_wrong_usage_is_2_and_says_why(aimanga_cli, tmp_path, samples):
         (["upscale", tmp_path, "-o", tmp_path / "o"], "no pictures found"),
         (["upscale", tmp_path], "--output"),
         (["upscale", tmp_path, "-o", tmp_path / "o", "--scale", "x"], "--scale"),
-        (["nothing"], "nothing"),
         (["upscale", samples, "-o", tmp_path / "o", "--report", tmp_path], "Is a directory"),
     ):
         result = aimanga_cli(*arguments)

@@ -26,7 +26,7 @@ def in_one_line(text):
 
 
 def test_every_model_is_listed_with_its_licence(aimanga_cli):
-    lines = aimanga_cli("models", process=True).stdout.splitlines()
+    lines = aimanga_cli("models").stdout.splitlines()
     for model in MODELS:
         line = next(line for line in lines if line.startswith(f"{model.name} "))
         assert model.license in line

@@ -15,7 +15,7 @@ def photos(tmp_path):
 
 
 def test_it_says_what_it_does_and_what_it_did(aimanga_cli, photos, tmp_path, nearest_model):
-    result = aimanga_cli("upscale", photos, "-o", tmp_path / "out", "-m", nearest_model, process=True)
+    result = aimanga_cli("upscale", photos, "-o", tmp_path / "out", "-m", nearest_model)
     assert result.returncode == 0, result.stderr
     first, second, *rest = result.stdout.splitlines()
     assert first.startswith(f"{nearest_model} on CPU, ")

@@ -17,7 +17,7 @@ def home(tmp_path, monkeypatch):
 
 
 def test_list_and_path(aimanga_cli, home):
-    shown = aimanga_cli("weights", "list", process=True).stdout
+    shown = aimanga_cli("weights", "list").stdout
     lines = shown.splitlines()
     for entry in WEIGHT_FILES:
         line = next(line for line in lines if line.startswith(f"{entry.name} "))
