@@ -304,6 +304,7 @@ from pathlib import Path
 from aimanga import upscale_files
 # Optimal Huffman codes are only for JPEG files of few pixels: they need all coefficients in memory.
 import_module("aimanga.images.write")._JPEG_OPTIMISED_PIXELS = 0
+import_module("aimanga.upscale.stream").BAND_PIXELS = 3000  # small bands fragment the heap less
 folder, model = Path(sys.argv[1]), sys.argv[2]
 for height in (300, 4000):
     for suffix in ("png", "jpg", "tif"):
