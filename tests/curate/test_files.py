@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimanga.batch import Watcher, journal
+from aimanga.batch import journal
 from aimanga.curate import curate_files, read_manifest
 from aimanga.curate.files import JOURNAL
 from aimanga.errors import ResourceError, UsageError
 from tests.curate.pictures import blurred, jpeg, photos
+from tests.watchers import Interrupting
 
 NAMES = ("books", "cat", "chameleon", "dog", "gamepad", "sunflower")
 
@@ -168,18 +169,6 @@ def test_on_a_full_disk_nothing_is_written_and_nothing_lost(folder, tmp_path, mo
     with pytest.raises(ResourceError, match="the results need about"):
         curate(folder, output, keep=3)
     assert files_in(output, ".") == before
-
-
-class Interrupting(Watcher):
-    """Presses Ctrl-C when the third picture has been measured."""
-
-    def __init__(self):
-        self.left = 3
-
-    def on_end(self, job, record):
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
 
 
 def test_an_interrupted_run_measures_only_the_rest(folder, made, tmp_path):

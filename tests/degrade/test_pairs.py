@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from aimanga.batch import Watcher
 from aimanga.degrade import degrade, load_degradation, make_pairs, remake
 from aimanga.degrade.manifest import read_pairs
 from aimanga.errors import UsageError
 from aimanga.images import read
 from aimanga.tensors import from_array
+from tests.watchers import Interrupting
 
 
 def picture(seed, height=72, width=90, channels=3):
@@ -85,18 +85,6 @@ def test_more_pairs_are_added_and_nothing_is_made_twice(folder, made, tmp_path):
     assert (report.count("done"), report.count("skipped")) == (6, 6)
     assert all(path.stat().st_mtime_ns == then for path, then in times.items())
     assert bytes_in(tmp_path / "out") == bytes_in(made)
-
-
-class Interrupting(Watcher):
-    """Presses Ctrl-C when the third pair has been made."""
-
-    def __init__(self):
-        self.left = 3
-
-    def on_end(self, job, record):
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.slow

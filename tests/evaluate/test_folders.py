@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 import aimanga
-from aimanga.batch import Watcher
 from aimanga.errors import UsageError
 from aimanga.evaluate import evaluate, read_test_set
 from aimanga.images import Picture, write
 from aimanga.metrics import score
 from aimanga.tensors import from_array, resize, to_array
+from tests.watchers import Counting
 
 
 @pytest.fixture
@@ -28,15 +28,6 @@ def results(tmp_path):
             noisy = (true + rng.normal(0, sigma, true.shape)).clip(0, 255).astype(np.uint8)
             write(Picture(noisy), tmp_path / folder / f"p{n}x4.png")
     return tmp_path
-
-
-class Counting(Watcher):
-    def __init__(self):
-        self.scored = []
-
-    def on_end(self, job, record):
-        if record.status == "done":
-            self.scored.append(job.source.name)
 
 
 def evaluated(results, *methods, metrics=("psnr", "ssim", "brisque"), **options):
@@ -118,11 +109,11 @@ def test_equals_are_both_the_best_and_one_alone_is_none(results):
 def test_a_second_call_scores_only_what_has_changed(results):
     first, second = Counting(), Counting()
     before = evaluated(results, watcher=first)
-    assert len(first.scored) == 12
+    assert len(first.done) == 12
     path = results / "worse" / "p3x4.png"
     write(Picture(np.zeros((40, 44, 3), np.uint8)), path)
     after = evaluated(results, watcher=second)
-    assert second.scored == ["p3x4.png"]
+    assert second.done == ["p3x4.png"]
     assert mean(after, "worse", "psnr") < mean(before, "worse", "psnr")
     assert mean(after, "near & far_1", "psnr") == mean(before, "near & far_1", "psnr")
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aimanga.batch import Watcher
 from aimanga.errors import UsageError
 from aimanga.images import Box, Picture, write
 from aimanga.train.check import check
 from aimanga.train.sources import Item, PictureSet, find_sets
 from tests.train.conftest import noise
+from tests.watchers import Counting
 
 
 @pytest.fixture
@@ -99,24 +99,15 @@ def test_places_in_one_picture_are_no_copies_but_have_to_lie_in_it(photos, read_
         checked(read_recipe('path = "a"'), sets)
 
 
-class Counting(Watcher):
-    def __init__(self):
-        self.read = []
-
-    def on_end(self, job, record):
-        if record.status == "done":
-            self.read.append(job.source.name)
-
-
 def test_what_has_not_changed_is_not_read_again(photos, read_recipe, checked):
     folder = photos("a", ["x", "y"])
     file = read_recipe('path = "a"')
     first, second = Counting(), Counting()
     checked(file, watcher=first)
-    assert first.read == ["x.png", "y.png"]
+    assert first.done == ["x.png", "y.png"]
     write(Picture(noise(99)), folder / "y.png")
     checked(file, watcher=second)
-    assert second.read == ["y.png"]
+    assert second.done == ["y.png"]
 
 
 def test_a_batch_is_not_larger_than_the_data(photos, read_recipe, checked):

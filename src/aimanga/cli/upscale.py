@@ -42,9 +42,10 @@ def upscale(inputs: Inputs, output: Output, options: UpscaleOptions) -> None:
 def _print_plan(console: "Console", plan: "UpscalePlan") -> None:
     for picture in plan.pictures:
         source, target = picture.job.source, picture.job.target
-        if picture.problem is not None:
+        status = plan.status(picture)
+        if status == "failed":
             line = f"fails     {picture.problem}"
-        elif picture.present and not plan.options.overwrite:
+        elif status == "skipped":
             line = f"skips     {target}  (already there)"
         else:
             sizes = " -> ".join(f"{size[0]} x {size[1]}" for size in (picture.input_size, picture.output_size) if size)

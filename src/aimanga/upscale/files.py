@@ -69,7 +69,13 @@ class UpscalePlan:
     @property
     def waiting(self) -> list[PlannedPicture]:
         """The pictures that will be upscaled, without those that are known to fail."""
-        return [p for p in self.pictures if p.problem is None and (self.options.overwrite or not p.present)]
+        return [picture for picture in self.pictures if self.status(picture) == "planned"]
+
+    def status(self, picture: PlannedPicture) -> Status:
+        """What will become of a picture: `planned` if it will be upscaled, `skipped`, or `failed`."""
+        if picture.problem is not None:
+            return "failed"
+        return "skipped" if picture.present and not self.options.overwrite else "planned"
 
 
 @with_options
@@ -105,7 +111,8 @@ def upscale_files(
     plan = plan_upscale(inputs, output, options)
     watcher.on_plan(plan)
     if options.dry_run:
-        return _dry_report(plan)
+        records = (Record(p.job.source, p.job.target, plan.status(p), error=p.problem) for p in plan.pictures)
+        return Report(tuple(records), plan.ignored, 0.0)
     _check_disk(plan.waiting)
     return run(
         partial(upscale_file, options=options),
@@ -135,19 +142,6 @@ def plan_upscale(inputs: Paths, output: str | Path, options: UpscaleOptions) -> 
     factor = load_engine(options.model, options.device, options.precision).model.scale
     pictures = tuple(_plan_picture(job, options, factor) for job in found.jobs)
     return UpscalePlan(pictures, found.ignored, found.subfolders, options)
-
-
-def _dry_report(plan: UpscalePlan) -> Report:
-    records = []
-    for picture in plan.pictures:
-        source, target = picture.job.source, picture.job.target
-        status: Status = "planned"
-        if picture.problem is not None:
-            status = "failed"
-        elif picture.present and not plan.options.overwrite:
-            status = "skipped"
-        records.append(Record(source, target, status, error=picture.problem))
-    return Report(tuple(records), plan.ignored, 0.0)
 
 
 def upscale_file(
