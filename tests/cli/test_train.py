@@ -126,7 +126,7 @@ def test_it_explains_what_a_recipe_means_and_costs(aimanga_cli, recipe, tmp_path
     assert done.returncode == 0
     text = " ".join(done.stdout.split())
     for part in (
-        "tiny", "train.lr = 0.0003 Learning rate of the generator.", "losses.gan = - The adversarial loss.",
+        "tiny", "train.lr = 0.0003 Learning rate.", "losses.gan = - The adversarial loss.",
         "3 crops of 16 x 16 pixels in 3 iterations", "of memory per device", "s per iteration", "measured here",
         'validation.metrics = ["psnr"]', "compute.compile = false",
     ):  # fmt: skip

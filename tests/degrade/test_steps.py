@@ -80,7 +80,9 @@ def test_blurs_of_real_esrgan(drawn, stage, probability, high):
     assert_shares([beta < 1 for beta in betas], {True: 0.5, False: 0.5})
     assert_uniform([beta for beta in betas if beta < 1], 0.5, 1)
     assert_uniform([beta for beta in betas if beta >= 1], 1, 4)
-    assert_uniform([blur.parameters["beta"] for blur in others if blur.kernel == "plateau"], 1, 2)
+    betas = [blur.parameters["beta"] for blur in others if blur.kernel == "plateau"]
+    assert_shares([beta == 1 for beta in betas], {True: 0.5, False: 0.5})
+    assert_uniform([beta for beta in betas if beta > 1], 1, 2)
     for small in (True, False):
         cutoffs = [b.parameters["cutoff"] for b in blurs if b.kernel == "sinc" and (b.size < 13) == small]
         assert_uniform(cutoffs, math.pi / 3 if small else math.pi / 5, math.pi)

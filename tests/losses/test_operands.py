@@ -28,6 +28,7 @@ CASES = {
         losses.discriminator_losses("least_squares", scales(x), scales(y))
     ),
     "perceptual": lambda x, y: losses.perceptual(features(x), features(y), {"shallow": 0.1, "deep": 1.0}),
+    "feature_matching": lambda x, y: losses.feature_matching(scales(x), scales(y)),
     "ldl": lambda x, y: losses.ldl(x, y, x.detach().flip(3)),
     "focal_frequency": losses.focal_frequency,
     "ms_ssim_loss": losses.ms_ssim_loss,

@@ -12,7 +12,7 @@ from aimanga.models import (
     SRVGGNetCompact,
     UNetDiscriminator,
     UNetDiscriminatorSN,
-    VGG19Features,
+    VGGFeatures,
     save_checkpoint,
 )
 from aimanga.models.checkpoint import read_info, read_state
@@ -55,7 +55,7 @@ def cases():
         for _ in range(20):
             published(batch())
     yield "discriminator-sn", Case(published, False, (1,))
-    yield "vgg19", Case(VGG19Features(), False, (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16))
+    yield "vgg19", Case(VGGFeatures(), False, (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16))
 
 
 CASES = dict(cases())

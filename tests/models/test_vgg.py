@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from aimanga import weights
 from aimanga.errors import ModelError
 from aimanga.hashing import sha256_of
-from aimanga.models import VGG19Features, load_vgg19
+from aimanga.models import VGGFeatures, load_vgg
 
 # Layer numbers of torchvision's `vgg19().features`.
 CONVS = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
@@ -18,7 +18,7 @@ def state():
     """Random numbers in the layout of torchvision's file, with a small head in place of the classifier."""
     generator = torch.Generator().manual_seed(0)
     with torch.device("meta"):
-        shapes = {name: tensor.shape for name, tensor in VGG19Features().state_dict().items()}
+        shapes = {name: tensor.shape for name, tensor in VGGFeatures().state_dict().items()}
     made = {
         name: torch.randn(shape, generator=generator) * (2 / max(1, shape[1:].numel())) ** 0.5
         for name, shape in shapes.items()
@@ -42,7 +42,7 @@ def published(tmp_path, monkeypatch):
 
 def test_it_has_the_layers_of_torchvision():
     with torch.device("meta"):
-        network = VGG19Features()
+        network = VGGFeatures()
     assert set(network.state_dict()) == {f"features.{n}.{p}" for n in CONVS for p in ("weight", "bias")}
     assert network.taps == TAPS
     assert sum(p.numel() for p in network.parameters()) == 20_024_384  # as published for its convolutions
@@ -50,7 +50,7 @@ def test_it_has_the_layers_of_torchvision():
 
 def test_the_published_file_is_loaded_and_gives_what_the_formulas_give(published, state):
     published(state)
-    network = load_vgg19()
+    network = load_vgg("vgg19")
     assert not network.training
     assert not any(p.requires_grad for p in network.parameters())
     x = torch.rand(1, 3, 20, 36, generator=torch.Generator().manual_seed(1))
@@ -75,17 +75,17 @@ def test_the_published_file_is_loaded_and_gives_what_the_formulas_give(published
 def test_the_gradient_comes_through_to_the_picture(published, state):
     published(state)
     x = torch.rand(1, 3, 16, 16, requires_grad=True)
-    sum(tensor.abs().mean() for tensor in load_vgg19()(x).values()).backward()
+    sum(tensor.abs().mean() for tensor in load_vgg("vgg19")(x).values()).backward()
     assert x.grad.any()
 
 
 def test_another_file_is_refused(published, state):
     published({name: tensor for name, tensor in state.items() if name != "features.34.bias"})
-    with pytest.raises(ModelError, match="not the weights of VGG19"):
-        load_vgg19()
+    with pytest.raises(ModelError, match="not the weights of vgg19"):
+        load_vgg("vgg19")
 
 
 def test_without_the_file_it_is_said_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
     with pytest.raises(ModelError, match=r"weights fetch vgg19.*https://download\.pytorch\.org/.*weights add vgg19"):
-        load_vgg19()
+        load_vgg("vgg19")

@@ -11,12 +11,12 @@ from aimanga.train.learner import Learner
 def main(recipe, folder, iteration):
     usual, calls = Learner.step, itertools.count(1)
 
-    def waiting(self, *arguments):
+    def waiting(self, *arguments, **how):
         if next(calls) == iteration:
             sys.stdout.write(f"waiting in iteration {iteration}\n")
             sys.stdout.flush()
             time.sleep(3600)
-        return usual(self, *arguments)
+        return usual(self, *arguments, **how)
 
     Learner.step = waiting
     train(recipe, folder, device="cpu")

@@ -11,7 +11,7 @@ from torch.amp import GradScaler
 
 from aimanga.degrade.blur import usm_sharpen
 from aimanga.errors import DivergedError
-from aimanga.models import RRDBNet, UNetDiscriminator, UNetDiscriminatorSN, VGG19Features
+from aimanga.models import RRDBNet, UNetDiscriminator, UNetDiscriminatorSN, VGGFeatures
 from aimanga.models.catalog import LoadedModel
 from aimanga.train.fabric import Autocast, make_fabric
 from aimanga.train.learner import L1, Learner
@@ -35,7 +35,7 @@ def networks(kind=UNetDiscriminator, *, vgg=False, gan=True):
         torch.manual_seed(3)
         generator = RRDBNet(features=8, blocks=1, growth=4, attention="pixel", upsampler="pixelshuffle")
         discriminator = kind(features=4)
-        features = VGG19Features().requires_grad_(False).eval() if vgg else None
+        features = VGGFeatures().requires_grad_(False).eval() if vgg else None
         estimate_norms(discriminator)
     start = LoadedModel("start", copy.deepcopy(generator), 4, 4, None, "")
     return Networks(start, generator, discriminator if gan else None, features)
@@ -95,7 +95,7 @@ def test_the_gradients_are_those_of_separate_passes(kind):
     parameters = [*trained.generator.parameters(), *trained.discriminator.parameters()]
     for parameter in parameters:
         parameter.register_post_accumulate_grad_hook(lambda p: gradients.append((p, p.grad.clone())))
-    figures = trained.step(low, high, {"generator": 0.0, "discriminator": 0.0})
+    figures = trained.step(low, high, {"generator": 0.0, "discriminator": 0.0}).read()
     by_parameter = {id(p): gradient for p, gradient in gradients}
     assert len(gradients) == len(parameters)
     for parameter, gradient in zip(parameters, expected, strict=True):
@@ -116,7 +116,7 @@ def test_a_batch_in_parts_gives_the_same(kind, parts):
     whole = learner(recipe(grad_clip=0.1), networks(kind))
     cut = learner(recipe(grad_clip=0.1, accumulate=parts), networks(kind))
     for seed in range(2):
-        figures = [trained.step(*batch(seed), RATES) for trained in (whole, cut)]
+        figures = [trained.step(*batch(seed), RATES).read() for trained in (whole, cut)]
         for name, value in figures[0].items():
             assert figures[1][name] == pytest.approx(value, rel=2e-3), name
     for name, tensor in whole.state()[0].items():
@@ -149,14 +149,14 @@ def test_the_state_does_not_depend_on_the_layout_of_the_memory():
 def test_all_losses_together_teach():
     losses = {
         "pixel": {"kind": "charbonnier"}, "gan": {"weight": 0.01, "kind": "least_squares"}, "ldl": {"weight": 1.0},
-        "focal_frequency": {"weight": 0.1}, "colour": {"weight": 0.5},
+        "focal_frequency": {"weight": 0.1}, "colour": {"weight": 0.5}, "feature_matching": {"weight": 0.01},
     }  # fmt: skip
     made = learner(recipe(losses))
     low, _ = batch(n=1)
     high = F.interpolate(low, scale_factor=4, mode="nearest")
-    figures = [made.step(low, high, RATES) for _ in range(15)]
+    figures = [made.step(low, high, RATES).read() for _ in range(15)]
     assert figures[0].keys() == {
-        "l1", "pixel", "gan", "ldl", "focal_frequency", "colour", "total", "discriminator_real",
+        "l1", "pixel", "gan", "ldl", "focal_frequency", "colour", "feature_matching", "total", "discriminator_real",
         "discriminator_fake", "gradient generator", "gradient discriminator",
     }  # fmt: skip
     assert figures[-1][L1] < 0.8 * figures[0][L1]
@@ -184,8 +184,9 @@ def test_what_is_not_finite_changes_nothing():
     before = bits(made)
     low, high = batch(1)
     high[0, 0, 0, 0] = math.nan
+    figures = made.step(low, high, RATES)
     with pytest.raises(DivergedError, match="not finite: l1, pixel, total, discriminator_real"):
-        made.step(low, high, RATES)
+        figures.read()
     assert made.consistent
     assert same(before, bits(made))
     made.step(*batch(2), RATES)  # and no gradient is left over
@@ -209,7 +210,7 @@ def test_long_gradients_are_cut():
 def test_a_scaler_leaves_out_what_overflows_and_goes_on():
     made = learner(recipe(), scaler=GradScaler("cpu", init_scale=2.0**30))
     before = bits(made)
-    figures = made.step(*batch(), RATES)
+    figures = made.step(*batch(), RATES).read()
     assert not math.isfinite(figures["gradient generator"])
     assert all(
         torch.equal(before[name], tensor) for name, tensor in bits(made).items() if name.startswith("generator.")
@@ -218,7 +219,7 @@ def test_a_scaler_leaves_out_what_overflows_and_goes_on():
     scaled = learner(recipe(), scaler=GradScaler("cpu", init_scale=2.0**10))
     plain = learner(recipe())
     for seed in range(2):
-        found, expected = (made.step(*batch(seed), RATES) for made in (scaled, plain))
+        found, expected = (made.step(*batch(seed), RATES).read() for made in (scaled, plain))
         for name, value in expected.items():
             assert found[name] == pytest.approx(value, rel=0.01), name
     for name, tensor in plain.state()[0].items():
@@ -231,7 +232,7 @@ def test_bfloat16_is_near_float32():
     figures = []
     for precision in ("fp32", "bf16"):
         made = learner(recipe(losses, compute={"precision": precision}), networks(vgg=True))
-        figures.append([made.step(*batch(seed), RATES) for seed in range(3)][-1])
+        figures.append([made.step(*batch(seed), RATES).read() for seed in range(3)][-1])
         assert all(p.dtype == torch.float32 for p in made.generator.parameters())
     for name, value in figures[0].items():
         assert figures[1][name] == pytest.approx(value, rel=0.03), name
@@ -247,3 +248,76 @@ def test_a_compiled_network_trains_as_the_plain_one(monkeypatch):
         trained.step(*batch(n=2), RATES)
     for name, tensor in plain.state()[0].items():
         assert torch.allclose(compiled.state()[0][name], tensor, atol=1e-6), name
+
+
+def test_the_discriminator_learns_alone_at_first():
+    made = learner(recipe())
+    before = bits(made)
+    figures = made.step(*batch(), RATES, first=True).read()
+    assert figures.keys() == {"l1", "discriminator_real", "discriminator_fake", "gradient discriminator"}
+    now = bits(made)
+    assert {name.split(".")[0] for name in before if not torch.equal(before[name], now[name])} == {"discriminator"}
+    after = made.step(*batch(), RATES, first=True).read()
+    assert after["discriminator_real"] + after["discriminator_fake"] < (
+        figures["discriminator_real"] + figures["discriminator_fake"]
+    )
+
+
+def test_the_results_of_a_teacher_replace_the_true_crops():
+    made = networks(gan=False)
+    teacher = RRDBNet(features=4, blocks=1, growth=4)
+    low, high = batch()
+    with torch.no_grad():
+        wanted = teacher(low).clamp(0, 1)
+        expected = float(F.l1_loss(made.generator(low), wanted))
+    found = learner(recipe({"pixel": {}}), Networks(made.start, made.generator, None, None, teacher))
+    assert found.step(low, high, RATES).read()["pixel"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("gan", [True, False])
+def test_frozen_blocks_stay_and_the_others_learn_as_in_the_whole_network(gan):
+    """On whole pictures, whose border is the true one, in any turn of the crops."""
+    losses = {"pixel": {}, "ldl": {"weight": 0.1}, **({"gan": {"weight": 0.1}} if gan else {})}
+    torch.manual_seed(0)
+    generator = RRDBNet(features=8, blocks=3, growth=4)
+    discriminator = networks().discriminator if gan else None
+    start = LoadedModel("start", generator, 4, 4, None, "")
+    whole, frozen = (
+        learner(
+            recipe(losses).replaced(model={"freeze": freeze}),
+            Networks(start, copy.deepcopy(generator), copy.deepcopy(discriminator), None),
+        )
+        for freeze in (0, 2)
+    )
+    before = bits(frozen)
+    low, high = batch()
+    with torch.no_grad():
+        features = generator.begin(low, 2)
+    figures = [
+        whole.step(low, high, RATES).read(), frozen.step(features, high, RATES, turns=(0, 0, 0, 0)).read()
+    ]  # fmt: skip
+    for name in figures[0].keys() - {"gradient generator"}:
+        assert figures[1][name] == pytest.approx(figures[0][name], rel=1e-4), name
+    theirs = bits(whole)
+    for name, tensor in bits(frozen).items():
+        if not name.startswith(("generator.", "ema.")):
+            continue
+        if name.split(".", 1)[1].startswith(("conv_first", "body.0.", "body.1.")):
+            assert torch.equal(before[name], tensor), name
+        else:
+            assert torch.allclose(theirs[name], tensor, atol=2e-4), name
+
+
+def test_a_window_counts_only_in_its_core_and_in_every_turn():
+    made = networks(gan=False)
+    found = learner(
+        recipe({"pixel": {}}).replaced(model={"freeze": 1}, stored={}),
+        Networks(made.start, RRDBNet(features=8, blocks=2, growth=4), None, None),
+    )
+    low, _ = batch()
+    with torch.no_grad():
+        features = found.generator.begin(low, 1)
+        core = found.generator(low)[:, :, 8:24, 8:24]
+    for turns in ((0, 0, 0, 0), (1, 2, 4, 7)):
+        figures = found.step(features, core, {"generator": 0.0}, turns=turns).read()
+        assert figures["pixel"] == pytest.approx(0, abs=1e-6)

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from aimanga.errors import DivergedError, ResourceError, UsageError
 from aimanga.images import Picture, write
 from aimanga.models import load_model
 from aimanga.models.checkpoint import read_info
-from aimanga.train import run, train, validation
+from aimanga.train import loop, run, train, validation
 from aimanga.train.learner import Learner
 from aimanga.train.log import read_log
-from aimanga.upscale.engine import Engine
+from aimanga.train.states import States
+from aimanga.upscale.engine import Engine, NotFiniteError
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +41,7 @@ features = 4
 sources = [{ path = "photos" }]
 degradation = "realesrgan"
 crop = 32
-workers = 2
+workers = 0
 [losses]
 pixel = {}
 gan = { weight = 0.01 }
@@ -161,10 +163,10 @@ def at_iteration(monkeypatch):
     def patch(iteration, action):
         calls = itertools.count(1)
 
-        def step(self, *arguments):
+        def step(self, *arguments, **how):
             if next(calls) == iteration:
                 action()
-            return usual(self, *arguments)
+            return usual(self, *arguments, **how)
 
         monkeypatch.setattr(Learner, "step", step)
 
@@ -224,11 +226,11 @@ def diverging(monkeypatch):
     step = Learner.step
 
     def put(*calls):
-        def broken(self, low, high, rates):
+        def broken(self, low, high, rates, **how):
             broken.rates.append(rates["generator"])
             if len(broken.rates) in calls:
                 raise DivergedError("not finite: pixel")
-            return step(self, low, high, rates)
+            return step(self, low, high, rates, **how)
 
         broken.rates = []
         monkeypatch.setattr(Learner, "step", broken)
@@ -263,18 +265,102 @@ def test_after_the_third_divergence_it_stops(recipe, tmp_path, diverging):
     assert (tmp_path / "run" / "best.safetensors").exists()
 
 
-def test_weights_that_are_not_finite_are_never_saved(recipe, tmp_path, monkeypatch):
-    finite = iter([True, True, False])  # the third state is of iteration 8
-    monkeypatch.setattr(run, "is_finite", lambda tensors: next(finite, True))
+@pytest.mark.parametrize("module", [run, loop])
+def test_weights_that_are_not_finite_are_neither_saved_nor_validated(recipe, tmp_path, monkeypatch, module):
+    finite = iter([True, True, False])  # the third state is of iteration 8, the third validation of 12
+    monkeypatch.setattr(module, "is_finite", lambda tensors: next(finite, True))
+    assert train(recipe, tmp_path / "run", device="cpu").reason == "finished"
+    assert [event["to"] for event in events(tmp_path / "run", "rollback")] == [4 if module is run else 8]
+
+
+def test_outputs_that_are_not_finite_are_a_divergence(recipe, tmp_path, monkeypatch):
+    usual, calls = validation.Validator.run, itertools.count(1)
+
+    def broken(self, *arguments):
+        if next(calls) == 2:
+            raise NotFiniteError("the result holds NaN")
+        return usual(self, *arguments)
+
+    monkeypatch.setattr(validation.Validator, "run", broken)
     assert train(recipe, tmp_path / "run", device="cpu").reason == "finished"
     assert [event["to"] for event in events(tmp_path / "run", "rollback")] == [4]
+
+
+def test_killed_after_a_rollback_it_keeps_the_lower_rates(recipe, tmp_path, diverging, monkeypatch):
+    """Before the next state is saved, and again before that: each start has the rates of the last rollback."""
+    rates = diverging(7)
+    saved = itertools.count(1)
+    usual = States.save
+
+    def killed(self, state):
+        usual(self, state)
+        if next(saved) == 3:  # of iterations 0 and 4, and after the rollback
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(States, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", device="cpu")
+    assert train(recipe, tmp_path / "run", resume=True, device="cpu").reason == "finished"
+    assert rates == [1e-3] * 7 + [5e-4] * 8
+
+
+def test_workers_and_a_budget_of_hours_change_no_sample(whole, recipe, tmp_path):
+    """The schedule does not depend on the clock as long as iterations are what ends it."""
+    settings = ["data.workers=1", "train.hours=100"]
+    assert train(recipe, tmp_path / "run", set=settings, device="cpu").reason == "finished"
+    assert_equal(state_of(tmp_path / "run", 12), state_of(whole, 12))
+
+
+def test_a_new_rate_is_taken_on_resuming(recipe, tmp_path):
+    folder = tmp_path / "run"
+    train(recipe, folder, set=["train.iterations=2"], device="cpu")
+    train(recipe, folder, set=["train.iterations=4", "train.lr=5e-4"], resume=True, device="cpu")
+    assert [event["lr"]["generator"] for event in events(folder, "train")] == [1e-3, 5e-4]
+
+
+def test_ctrl_c_in_the_terminal_reaches_no_worker(recipe, tmp_path):
+    """It goes to the whole group of processes."""
+    script = tmp_path / "script.py"
+    settings = ["data.workers=1", "train.iterations=100000"]
+    script.write_text(
+        "import signal, aimanga\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"    aimanga.train({str(recipe)!r}, {str(tmp_path / 'run')!r}, set={settings}, device='cpu')\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, script], stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    while not (tmp_path / "run" / "log.jsonl").exists() or not events(tmp_path / "run", "train"):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+    assert process.stderr.read() == ""
+    assert events(tmp_path / "run", "end")[0]["reason"] == "interrupted"
+
+
+@pytest.mark.parametrize("gan", [True, False])
+def test_frozen_blocks_are_computed_once_and_resumed(recipe, tmp_path, gan):
+    settings = [
+        "model.blocks=3", "model.freeze=2", "stored.halo=2", "data.outer_crop=64", "stored.pairs=5",
+        f"discriminator.first={2 if gan else 0}", f"losses.gan.weight={0.01 if gan else 0}", "data.workers=0",
+    ]  # fmt: skip
+    train(recipe, tmp_path / "whole", set=settings, device="cpu")
+    assert [event["crops"] for event in events(tmp_path / "whole", "stored")] == [0, 5]
+    folder = tmp_path / "parts"
+    assert train(recipe, folder, set=[*settings, "train.hours=1e-9"], device="cpu").reason == "out of time"
+    train(recipe, folder, set=settings, resume=True, device="cpu")
+    assert [event["crops"] for event in events(folder, "stored")] == [0, 5, 5]
+    assert_equal(state_of(folder, 12), state_of(tmp_path / "whole", 12))
 
 
 def test_another_training_is_neither_overwritten_nor_mixed_up(whole, recipe, tmp_path):
     with pytest.raises(UsageError, match="holds a training at iteration 12; resume it with --resume"):
         train(recipe, whole, device="cpu")
-    with pytest.raises(UsageError, match=r"has another recipe: train\.lr \(0\.001 before, 0\.01 now\)"):
-        train(recipe, whole, set=["train.lr=0.01"], resume=True, device="cpu")
+    with pytest.raises(UsageError, match=r"has another recipe: train\.seed \(0 before, 1 now\)"):
+        train(recipe, whole, set=["train.seed=1"], resume=True, device="cpu")
     others = [recipe.parent / "photos" / f"{name}.png" for name in ("cat", "dog", "books")]
     with pytest.raises(UsageError, match="has other pictures"):
         train(recipe, whole, data=others, resume=True, device="cpu")

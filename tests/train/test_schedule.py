@@ -36,4 +36,17 @@ def test_steps_halve_it():
 
 def test_the_discriminator_has_its_own_rate_where_it_is_given_one():
     assert learning_rates(0, recipe()) == {"generator": 0.1, "discriminator": 0.1}
-    assert learning_rates(0, recipe(discriminator_lr=0.4), 0.5) == {"generator": 0.05, "discriminator": 0.2}
+    own = recipe().replaced(discriminator={"rates": {"lr": 0.4, "schedule": "multistep", "milestones": [2]}})
+    assert learning_rates(0, own, 0.5) == {"generator": 0.05, "discriminator": 0.2}
+    assert learning_rates(2, own) == {"generator": 0.1, "discriminator": 0.2}
+
+
+def test_the_cosine_can_begin_late():
+    held = {"schedule": "cosine", "min_lr_ratio": 0.0, "hold": 0.6}
+    assert rates((0, 59, 60, 80, 100), **held) == pytest.approx([0.1, 0.1, 0.1, 0.05, 0])
+
+
+def test_the_cosine_ends_with_the_hours():
+    made = recipe(schedule="cosine", min_lr_ratio=0.0, hours=2.0)
+    found = [learning_rates(1, made, seconds=seconds)["generator"] for seconds in (0, 3600, 7200, 9000)]
+    assert found == pytest.approx([0.1 * (1 + math.cos(math.pi / 100)) / 2, 0.05, 0, 0], abs=1e-12)

@@ -152,6 +152,15 @@ class _Display(ProgressDisplay, TrainWatcher):
         if event["resumed"]:
             say(self.console, f"resumes at iteration {event['iteration']}")
 
+    def _say_stored(self, event: dict[str, Any]) -> None:
+        if event["crops"] in (0, event["of"]) or time.monotonic() - self._last_line >= _SECONDS_PER_LINE:
+            self._last_line = time.monotonic()
+            size = file_size(event["bytes"])
+            say(
+                self.console,
+                f"{event['crops']} of {counted(event['of'], 'crop')} stored with what stays the same, {size}",
+            )
+
     def _say_train(self, event: dict[str, Any]) -> None:
         if self.console.is_terminal or time.monotonic() - self._last_line < _SECONDS_PER_LINE:
             return

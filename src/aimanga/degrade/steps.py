@@ -246,9 +246,9 @@ def _draw_blur(blur: Blur | None, dice: _Dice) -> list[Step]:
 
 
 def _draw_beta(limits: tuple[float, float], dice: _Dice) -> float:
-    """Half of them below 1, half above, as far as the limits allow both."""
+    """Half of them up to 1, half above, as published: where 1 is the lower limit, half of them are 1."""
     low, high = limits
-    if low < 1 < high:
+    if low <= 1 <= high:
         return dice.uniform(low, 1) if dice.chance(0.5) else dice.uniform(1, high)
     return dice.uniform(low, high)
 

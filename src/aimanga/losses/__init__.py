@@ -1,6 +1,7 @@
 """Losses, one a file: pure functions from a batch to a scalar."""
 
 from aimanga.losses.colour import colour_consistency
+from aimanga.losses.feature_matching import feature_matching
 from aimanga.losses.focal_frequency import focal_frequency
 from aimanga.losses.gan import GanLoss, discriminator_losses, generator_loss
 from aimanga.losses.ldl import ldl
@@ -13,6 +14,7 @@ __all__ = [
     "charbonnier",
     "colour_consistency",
     "discriminator_losses",
+    "feature_matching",
     "focal_frequency",
     "generator_loss",
     "l1",

@@ -34,3 +34,9 @@ def matched(*tensors: Tensor) -> tuple[Tensor, ...]:
     if len(set(shapes)) > 1:
         raise ValueError(f"a loss compares tensors of one shape, not of {' and '.join(map(str, shapes))}")
     return tuple(widened(x) for x in tensors)
+
+
+def relative_l1(x: Tensor, target: Tensor) -> Tensor:
+    """The L1 distance, divided by the mean absolute value of the target, in the mean over the batch: 0-dim."""
+    axes = tuple(range(1, x.ndim))
+    return ((x - target).abs().mean(axes) / target.abs().mean(axes).clamp_min(1e-6)).mean()

@@ -10,16 +10,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from aimanga.losses.operands import matched
+from aimanga.losses.operands import matched, relative_l1
 
 
-def perceptual(features: Mapping[str, Tensor], target: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+def perceptual(
+    features: Mapping[str, Tensor],
+    target: Mapping[str, Tensor],
+    weights: Mapping[str, float],
+    *,
+    relative: bool = False,
+) -> Tensor:
     """Compute the weighted sum over the layers of the L1 distance of their features.
 
     Args:
         features: Layer to features of the pictures, N x C x H x W; layers without a weight are ignored.
         target: Likewise, of the targets. The caller computes them without a gradient.
         weights: Layer to weight.
+        relative: Divide the distance of each layer by the mean absolute value of the target's features: weights then
+            mean the same for every network.
 
     Returns:
         0-dim, float32 (float64 of float64), 0 for equal features.
@@ -39,5 +47,5 @@ def perceptual(features: Mapping[str, Tensor], target: Mapping[str, Tensor], wei
     terms = []
     for layer, weight in weights.items():
         found, wanted = matched(features[layer], target[layer])
-        terms.append(weight * (found - wanted).abs().mean())
+        terms.append(weight * (relative_l1(found, wanted) if relative else (found - wanted).abs().mean()))
     return torch.stack(terms).sum()

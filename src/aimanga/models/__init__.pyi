@@ -14,5 +14,6 @@ from .rrdbnet import RRDBNet as RRDBNet
 from .variants import PRESETS as PRESETS
 from .variants import Variant as Variant
 from .variants import convert as convert
-from .vgg import VGG19Features as VGG19Features
-from .vgg import load_vgg19 as load_vgg19
+from .vgg import PERCEPTUAL_NETWORKS as PERCEPTUAL_NETWORKS
+from .vgg import VGGFeatures as VGGFeatures
+from .vgg import load_vgg as load_vgg

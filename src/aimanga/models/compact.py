@@ -6,6 +6,7 @@ Source: X. Wang et al., the Real-ESRGAN project, release notes of v0.2.3 and v0.
 import math
 import re
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -48,6 +49,37 @@ class SRVGGNetCompact(nn.Module):
         features = x
         for layer in self.body:
             features = layer(features)
+        return self._upsampled(x, features)
+
+    @property
+    def depth(self) -> int:
+        """The number of convolutions between the first and the last."""
+        return (len(self.body) - 3) // 2
+
+    @property
+    def begin_channels(self) -> int:
+        """Channels of what `begin` returns."""
+        return self.options["channels"] + self.options["features"]
+
+    def freeze(self, blocks: int) -> None:
+        """Exclude the first `blocks` of them, and the first convolution, from training."""
+        self.body[: 2 * blocks + 2].requires_grad_(False)
+
+    def begin(self, x: Tensor, blocks: int) -> Tensor:
+        """The input and the features after so many of them: N x (`channels` + `features`) x H x W."""
+        features = x
+        for layer in self.body[: 2 * blocks + 2]:
+            features = layer(features)
+        return torch.cat((x, features), 1)
+
+    def finish(self, features: Tensor, blocks: int) -> Tensor:
+        """The output for what `begin` returned for as many of them."""
+        x, features = features.tensor_split((self.in_channels,), 1)
+        for layer in self.body[2 * blocks + 2 :]:
+            features = layer(features)
+        return self._upsampled(x, features)
+
+    def _upsampled(self, x: Tensor, features: Tensor) -> Tensor:
         residual = F.pixel_shuffle(features, self.scale)
         return residual + F.interpolate(x, scale_factor=self.scale, mode="nearest")
 

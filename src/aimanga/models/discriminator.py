@@ -28,6 +28,9 @@ class UNetDiscriminator(nn.Module):
         features: Channels at full resolution; each halving doubles them.
     """
 
+    matched: tuple[str, ...] = ("down1", "down2", "down3", "up3", "up2", "up1")
+    """The layers whose outputs feature matching compares."""
+
     def __init__(self, *, in_channels: int = 3, features: int = 64) -> None:
         super().__init__()
         self.options = {"in_channels": in_channels, "features": features}

@@ -22,6 +22,9 @@ class UNetDiscriminatorSN(nn.Module):
         features: Channels at full resolution.
     """
 
+    matched: tuple[str, ...] = ("conv1", "conv2", "conv3", "conv4", "conv5", "conv6")
+    """The layers whose outputs feature matching compares."""
+
     def __init__(self, *, in_channels: int = 3, features: int = 64) -> None:
         super().__init__()
         self.options = {"in_channels": in_channels, "features": features}

@@ -206,9 +206,41 @@ class RRDBNet(nn.Module):
             N x out_channels x (H `scale`) x (W `scale`), about [0, 1], not clipped, in the type of the
             last convolution's weights.
         """
+        shallow = self._shallow(x)
+        return self._upsampled(shallow, self.body(shallow))
+
+    @property
+    def depth(self) -> int:
+        """The number of blocks."""
+        return len(self.body)
+
+    @property
+    def begin_channels(self) -> int:
+        """Channels of what `begin` returns."""
+        return 2 * self.conv_body.in_channels
+
+    def freeze(self, blocks: int) -> None:
+        """Exclude the first blocks, and all before them, from training."""
+        for part in (self.conv_first, self.body[:blocks]):
+            part.requires_grad_(False)
+
+    def begin(self, x: Tensor, blocks: int) -> Tensor:
+        """The shallow features and those after the first blocks: N x 2 `features` x h x w."""
+        shallow = self._shallow(x)
+        return torch.cat((shallow, self.body[:blocks](shallow)), 1)
+
+    def finish(self, features: Tensor, blocks: int) -> Tensor:
+        """The output for what `begin` returned for as many blocks."""
+        shallow, deep = features.chunk(2, 1)
+        return self._upsampled(shallow, self.body[blocks:](deep))
+
+    def _shallow(self, x: Tensor) -> Tensor:
         unshuffled = x if self.size_multiple == 1 else F.pixel_unshuffle(x, self.size_multiple)
-        shallow = self.conv_first(unshuffled).to(x.dtype)
-        features = shallow + self.conv_body(self.body(shallow))
+        shallow: Tensor = self.conv_first(unshuffled).to(x.dtype)
+        return shallow
+
+    def _upsampled(self, shallow: Tensor, deep: Tensor) -> Tensor:
+        features = shallow + self.conv_body(deep)
         for conv in (self.conv_up1, self.conv_up2):
             if self.upsampler == "pixelshuffle":
                 features = F.pixel_shuffle(F.leaky_relu(conv(features), 0.2), 2)

@@ -91,7 +91,7 @@ def check(
                 facts[record.file] = book.values(record.file)
     problems: dict[str, list[str]] = {}
     good = tuple(
-        replace(found, items=tuple(_good(found.items, facts, reasons, recipe.data.crop, scale, problems)))
+        replace(found, items=tuple(_good(found.items, facts, reasons, recipe.data.read_crop, scale, problems)))
         for found in _without_duplicates(sets, facts, problems)
     )
     lines = tuple(f"{kind}: {problem}" for kind, found in problems.items() for problem in found)

@@ -19,3 +19,21 @@ def contradictions(recipe: TrainRecipe) -> Iterator[tuple[Key, str]]:
         yield ("data", "crop"), f"{crop}: the discriminator takes multiples of 8"
     if "ldl" in active and train.ema.decay == 0:
         yield ("losses", "ldl"), "it compares with the EMA of the weights, whose decay is 0"
+    outer = recipe.data.read_crop
+    if outer < crop:
+        yield ("data", "outer_crop"), f"{outer}: it is smaller than the crop of {crop}"
+    if recipe.discriminator.first and "gan" not in active:
+        yield ("discriminator", "first"), "there is no discriminator without a weight for losses.gan"
+    if "feature_matching" in active and "gan" not in active:
+        yield ("losses", "feature_matching"), "it compares features of the discriminator, which needs losses.gan"
+    if recipe.discriminator.eps != 1e-5 and recipe.discriminator.kind != "multiscale":
+        yield ("discriminator", "eps"), "only the multiscale discriminator has instance normalization"
+    if recipe.model.freeze and recipe.stored is None:
+        yield ("model", "freeze"), "features of frozen blocks are kept, which needs the table [stored]"
+    if recipe.stored is not None:
+        scale = 4 if recipe.model.start != "none" else recipe.model.scale
+        if (needed := crop + 2 * recipe.stored.halo * scale) > outer:
+            yield (
+                ("stored", "halo"),
+                f"windows of {needed} pixels need a data.outer_crop at least as large, not {outer}",
+            )

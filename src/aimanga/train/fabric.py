@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision, Precision
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 from lightning_fabric.strategies.strategy import Strategy
@@ -76,7 +77,8 @@ def make_fabric(device_name: str, recipe: TrainRecipe) -> tuple[Fabric, str, Gra
         plugin = Autocast("16-mixed", device.type, scaler)
     if processes == 1:
         strategy: Strategy = SingleDeviceStrategy(device, precision=plugin)
-        fabric = Fabric(strategy=strategy)
+        # With its accelerator and environment named Fabric looks for neither another device nor MPI.
+        fabric = Fabric(accelerator=device.type, devices=1, strategy=strategy, plugins=[LightningEnvironment()])
     else:
         # No buffers are broadcast: the only ones are the estimates of spectral norms, which every process computes
         # alike, and which a backward pass may still need when the next forward pass begins.

@@ -1,9 +1,10 @@
-"""One training iteration: forward and backward passes, optimizers, EMA."""
+"""One training iteration: forward and backward passes, optimizers, EMA. Nothing in it waits for a GPU."""
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Adam, AdamW, Optimizer
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from aimanga.degrade.blur import usm_sharpen
 from aimanga.errors import DivergedError
@@ -19,6 +19,7 @@ from aimanga.losses import (
     charbonnier,
     colour_consistency,
     discriminator_losses,
+    feature_matching,
     focal_frequency,
     generator_loss,
     l1,
@@ -26,12 +27,45 @@ from aimanga.losses import (
     ms_ssim_loss,
     perceptual,
 )
-from aimanga.models.networks import Generator
+from aimanga.models import UNetDiscriminator, UNetDiscriminatorSN
+from aimanga.models.networks import Generator, Tail
 from aimanga.train.networks import Networks, estimate_norms
 from aimanga.train.recipe import TrainRecipe
 
 L1 = "l1"
 """The L1 loss against the HR crops, in the range [0, 1], which is measured whatever the losses of a recipe."""
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """What an iteration measured, still on the device: reading it waits for the iteration to end.
+
+    Attributes:
+        names: Names of the losses, unweighted; `total`, which is weighted; `L1`; and `gradient generator` and `gradient
+            discriminator`, the norms.
+        values: Their means over all processes.
+        may_overflow: Whether gradients may be infinite: the gradient scaler of fp16 finds its scale by them.
+    """
+
+    names: tuple[str, ...]
+    values: Tensor
+    may_overflow: bool = False
+
+    def read(self) -> dict[str, float]:
+        """The values by their names.
+
+        Raises:
+            DivergedError: A loss or a gradient is not finite; the iteration changed no weights.
+        """
+        numbers = dict(zip(self.names, self.values.tolist(), strict=True))
+        broken = [
+            name
+            for name, number in numbers.items()
+            if not math.isfinite(number) and not (self.may_overflow and name.startswith("gradient"))
+        ]
+        if broken:
+            raise DivergedError(f"not finite: {', '.join(broken)}")
+        return numbers
 
 
 class Learner:
@@ -57,21 +91,28 @@ class Learner:
         self, networks: Networks, recipe: TrainRecipe, fabric: Fabric, scaler: GradScaler | None = None
     ) -> None:
         self._recipe, self._fabric, self._scaler = recipe, fabric, scaler
+        self._frozen = recipe.model.freeze
         self.generator = networks.generator
         self.discriminator = networks.discriminator
         self.ema: Generator = self.generator
         memory = torch.channels_last if recipe.compute.channels_last else torch.contiguous_format
         self._memory = memory
-        self._generate = self._set_up(self.generator)
+        if self._frozen:
+            self.generator.freeze(self._frozen)
+        self._generate = self._set_up(Tail(self.generator, self._frozen) if self._frozen else self.generator)
         if recipe.train.ema.decay > 0:
             self.ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
-        self._update_ema = get_ema_multi_avg_fn(recipe.train.ema.decay)  # type: ignore[no-untyped-call]
         self.optimizers: dict[str, Optimizer] = {"generator": _optimizer(self.generator, recipe)}
         self._discriminate: nn.Module | None = None
         if self.discriminator is not None:
             # In evaluation mode a forward pass leaves the estimated norms alone: see `networks.estimate_norms`.
             self._discriminate = self._set_up(self.discriminator.eval())
             self.optimizers["discriminator"] = _optimizer(self.discriminator, recipe)
+        self._matched = _Captured(self.discriminator) if "feature_matching" in recipe.losses.active else None
+        # Its results are stored if the crops are.
+        self._teacher = None if recipe.stored else networks.teacher
+        if self._teacher is not None:
+            self._teacher.to(fabric.device, memory_format=memory).requires_grad_(False).eval()  # type: ignore[call-overload]
         self._vgg = networks.vgg
         if self._vgg is not None:
             # Its weights are never updated: cast once, instead of in each iteration.
@@ -83,30 +124,28 @@ class Learner:
             self._vgg.to(memory_format=memory)  # type: ignore[call-overload]
         self.consistent = True
 
-    def step(self, low: Tensor, high: Tensor, rates: Mapping[str, float]) -> dict[str, float]:
-        """Do one iteration.
+    def step(self, low: Tensor, high: Tensor, rates: Mapping[str, float], *, first: bool = False,
+             turns: Sequence[int] | None = None) -> Figures:  # fmt: skip
+        """Do one iteration. If a loss or a gradient is not finite, no weights change; see `Figures.read`.
 
         Args:
-            low: LR crops, N x 3 x h x w, float32, range [0, 1], on the device: this process's share of the batch.
+            low: LR crops, N x 3 x h x w, float32, range [0, 1], on the device: this process's share of the batch. With
+                frozen blocks their features, N x C x (h + 2 halo) x (w + 2 halo).
             high: HR crops, N x 3 x (h scale) x (w scale), likewise.
             rates: Learning rates by the name of the network.
-
-        Returns:
-            The mean over all processes of each loss (unweighted; `total` is weighted) and of `L1`, and the gradient
-            norms as `gradient generator` and `gradient discriminator`.
-
-        Raises:
-            DivergedError: A loss or a gradient is not finite; nothing was updated.
+            first: Train the discriminator alone.
+            turns: One of the eight flips and rotations for each crop, in which the losses compare output and HR.
         """
         parts = self._recipe.train.accumulate
         figures: dict[str, Tensor] = {}
+        lays = [range(0)] * parts if turns is None else [list(part) for part in torch.tensor(turns).chunk(parts)]
         try:
-            for part, (x, target) in enumerate(zip(low.chunk(parts), high.chunk(parts), strict=True), 1):
+            for part, (x, target, lay) in enumerate(zip(low.chunk(parts), high.chunk(parts), lays, strict=True), 1):
                 with ExitStack() as stack:
                     for network in filter(None, (self._generate, self._discriminate)):
                         # Processes average their gradients once, with the last part.
                         stack.enter_context(self._fabric.no_backward_sync(network, enabled=part < parts))  # type: ignore[arg-type]
-                    for name, value in self._accumulate(x, target, 1 / parts).items():
+                    for name, value in self._accumulate(x, target, 1 / parts, first, lay).items():
                         figures[name] = figures.get(name, torch.zeros_like(value)) + value / parts
             return self._update(figures, rates)
         finally:
@@ -158,29 +197,51 @@ class Learner:
             networks["discriminator"] = self.discriminator
         return networks
 
-    def _accumulate(self, low: Tensor, high: Tensor, share: float) -> dict[str, Tensor]:
+    def _accumulate(
+        self, low: Tensor, high: Tensor, share: float, first: bool, turns: Sequence[int] | Tensor
+    ) -> dict[str, Tensor]:
         """Accumulate the gradients of a part of the batch; return its losses."""
         low, high = (x.contiguous(memory_format=self._memory) for x in (low, high))
-        output = self._generate(low)
+        if self._teacher is not None:
+            with torch.no_grad(), self._fabric.autocast():
+                high = self._teacher(low).float().clamp(0, 1).contiguous(memory_format=self._memory)
+        with torch.no_grad() if first else nullcontext():
+            output = _centre(self._generate(low), high)
         figures = {L1: l1(output.detach(), high)}
-        figures |= self._losses(low, output, high)
+        if len(turns):
+            output, high = (_turned(x, turns) for x in (output, high))
+        gan = self._recipe.losses.gan
         real_logits: Sequence[Tensor] = ()
         fake_logits: Sequence[Tensor] = ()
-        gan = self._recipe.losses.gan
+        if not first:
+            figures |= self._losses(low, output, high, turns)
         if self._discriminate is not None and gan is not None:
-            real_logits, fake_logits = (_as_list(self._discriminate(x)) for x in (high, output))
-            figures["gan"] = generator_loss(gan.kind, fake_logits)
-        weights = {name: loss.weight for name, loss in self._recipe.losses if name in figures}
-        total = torch.stack([weight * figures[name] for name, weight in weights.items()]).sum()
-        figures["total"] = total
-        self._backward(total * share, self.generator, keep=self._discriminate is not None)
+            real_logits, real_features = self._judged(high)
+            fake_logits, fake_features = self._judged(output)
+            if not first:
+                figures["gan"] = generator_loss(gan.kind, fake_logits)
+                if self._matched is not None:
+                    figures["feature_matching"] = feature_matching(fake_features, real_features)
+        if not first:
+            weights = {name: loss.weight for name, loss in self._recipe.losses if name in figures}
+            figures["total"] = torch.stack([weight * figures[name] for name, weight in weights.items()]).sum()
+            self._backward(figures["total"] * share, self.generator, keep=self._discriminate is not None)
         if self.discriminator is not None and gan is not None:
             real, fake = discriminator_losses(gan.kind, real_logits, fake_logits)
             figures |= {"discriminator_real": real, "discriminator_fake": fake}
             self._backward((real + fake) * share, self.discriminator)
         return {name: value.detach() for name, value in figures.items()}
 
-    def _losses(self, low: Tensor, output: Tensor, high: Tensor) -> dict[str, Tensor]:
+    def _judged(self, pictures: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The discriminator's logits, and the features that are matched, if any are."""
+        assert self._discriminate is not None
+        if self._matched is not None:
+            self._matched.take()
+        found = self._discriminate(pictures)
+        logits = [found] if isinstance(found, Tensor) else list(found)
+        return logits, [] if self._matched is None else self._matched.take()
+
+    def _losses(self, low: Tensor, output: Tensor, high: Tensor, turns: Sequence[int] | Tensor) -> dict[str, Tensor]:
         """The generator's losses by name, without the adversarial one."""
         losses, active = self._recipe.losses, self._recipe.losses.active
         found: dict[str, Tensor] = {}
@@ -197,10 +258,12 @@ class Learner:
                 with torch.no_grad():
                     wanted = self._vgg(sharp if losses.perceptual.sharpened else high)
             weights = {str(layer): weight for layer, weight in losses.perceptual.layers.items()}
-            found["perceptual"] = perceptual(features, wanted, weights)
+            found["perceptual"] = perceptual(features, wanted, weights, relative=losses.perceptual.relative)
         if "ldl" in active:
             with torch.no_grad(), self._fabric.autocast():
-                ema_output = self.ema(low)
+                ema = Tail(self.ema, self._frozen) if self._frozen else self.ema
+                ema_output = _centre(ema(low), high)
+                ema_output = _turned(ema_output, turns) if len(turns) else ema_output
             found["ldl"] = ldl(output, high, ema_output)
         if "focal_frequency" in active:
             found["focal_frequency"] = focal_frequency(output, high)
@@ -212,58 +275,102 @@ class Learner:
 
     def _backward(self, loss: Tensor, network: nn.Module, *, keep: bool = False) -> None:
         """Accumulate gradients for one network alone: the graph of the outputs runs through both."""
-        self._fabric.backward(loss, inputs=list(network.parameters()), retain_graph=keep)
+        inputs = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._fabric.backward(loss, inputs=inputs, retain_graph=keep)
 
-    def _update(self, figures: dict[str, Tensor], rates: Mapping[str, float]) -> dict[str, float]:
-        networks = {"generator": self.generator, "discriminator": self.discriminator}
-        norms: dict[str, Tensor] = {}
-        for name, optimizer in self.optimizers.items():
-            network = networks[name]
-            assert network is not None
+    def _update(self, figures: dict[str, Tensor], rates: Mapping[str, float]) -> Figures:
+        # The generator has no gradients while the discriminator learns alone.
+        updated = {name: network for name, network in self._trained().items() if _gradients(network)}
+        norms = {}
+        for name, network in updated.items():
             if self._scaler is not None:
-                self._scaler.unscale_(optimizer)
-            gradients = [p.grad for p in network.parameters() if p.grad is not None]
-            norms[name] = get_total_norm(gradients)
+                self._scaler.unscale_(self.optimizers[name])
+            norms[name] = get_total_norm(_gradients(network))
         figures |= {f"gradient {name}": norm for name, norm in norms.items()}
         # The same in every process, so that all of them agree on what follows.
         values = self._fabric.all_reduce(torch.stack(list(figures.values())), reduce_op="mean")
-        numbers = dict(zip(figures, values.tolist(), strict=True))  # type: ignore[union-attr]
-        # The scaler finds its scale by infinite gradients, and skips their update.
-        checked = [name for name in numbers if self._scaler is None or not name.startswith("gradient")]
-        broken = [name for name in checked if not math.isfinite(numbers[name])]
-        if broken:
-            raise DivergedError(f"not finite: {', '.join(broken)}")
+        assert isinstance(values, Tensor)
+        found = Figures(tuple(figures), values, may_overflow=self._scaler is not None)
+        broken = ~values.isfinite().all()
         self.consistent = False
-        for name, optimizer in self.optimizers.items():
-            network = networks[name]
-            assert network is not None
+        for name, network in updated.items():
+            optimizer = self.optimizers[name]
             if self._recipe.train.grad_clip is not None:
                 clip_grads_with_norm_(network.parameters(), self._recipe.train.grad_clip, norms[name])
             for group in optimizer.param_groups:
                 group["lr"] = rates[name]
             if self._scaler is None:
+                # Fused optimizers skip the step where this is 1, as they do for a gradient scaler.
+                optimizer.found_inf = broken.float()  # type: ignore[attr-defined]
                 optimizer.step()
             else:
                 self._scaler.step(optimizer)
         if self._scaler is not None:
             self._scaler.update()
-        if self.ema is not self.generator:
-            self._update_ema(list(self.ema.parameters()), list(self.generator.parameters()), 0)
+        if self.ema is not self.generator and "generator" in updated:
+            self._update_ema(torch.where(broken, 0.0, 1 - self._recipe.train.ema.decay))
         if self.discriminator is not None:
+            norms_before = [buffer.clone() for buffer in self.discriminator.buffers()]
             estimate_norms(self.discriminator)
+            for buffer, before in zip(self.discriminator.buffers(), norms_before, strict=True):
+                buffer.copy_(torch.where(broken, before, buffer))
         self.consistent = True
-        return numbers
+        return found
+
+    @torch.no_grad()
+    def _update_ema(self, share: Tensor) -> None:
+        """Move the EMA towards the weights by a share of the way, in a few fused operations."""
+        averages: list[Tensor] = list(self.ema.parameters())
+        weights: list[Tensor] = list(self.generator.parameters())
+        steps = torch._foreach_sub(weights, averages)
+        torch._foreach_mul_(steps, share)
+        torch._foreach_add_(averages, steps)
+
+    def _trained(self) -> dict[str, nn.Module]:
+        networks: dict[str, nn.Module] = {"generator": self.generator}
+        return networks if self.discriminator is None else networks | {"discriminator": self.discriminator}
+
+
+class _Captured:
+    """Keeps the outputs of a discriminator's halving and doubling layers, which feature matching compares."""
+
+    def __init__(self, discriminator: UNetDiscriminator | UNetDiscriminatorSN | None) -> None:
+        assert discriminator is not None
+        self._features: list[Tensor] = []
+        for name in discriminator.matched:
+            discriminator.get_submodule(name).register_forward_hook(lambda layer, x, out: self._features.append(out))
+
+    def take(self) -> list[Tensor]:
+        """The features of the last pictures."""
+        features, self._features = self._features, []
+        return features
 
 
 def _optimizer(network: nn.Module, recipe: TrainRecipe) -> Optimizer:
     train = recipe.train
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if train.weight_decay > 0:
-        return AdamW(network.parameters(), betas=train.betas, weight_decay=train.weight_decay, fused=True)
-    return Adam(network.parameters(), betas=train.betas, fused=True)
+        return AdamW(parameters, betas=train.betas, weight_decay=train.weight_decay, fused=True)
+    return Adam(parameters, betas=train.betas, fused=True)
 
 
-def _as_list(logits: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    return [logits] if isinstance(logits, Tensor) else list(logits)
+def _gradients(network: nn.Module) -> list[Tensor]:
+    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+
+
+def _centre(output: Tensor, like: Tensor) -> Tensor:
+    """Cut the halo of a window off."""
+    halo = (output.shape[2] - like.shape[2]) // 2
+    return output[:, :, halo : output.shape[2] - halo, halo : output.shape[3] - halo] if halo else output
+
+
+def _turned(crops: Tensor, turns: Sequence[int] | Tensor) -> Tensor:
+    """Each square crop in one of its eight flips and rotations."""
+    turned = []
+    for crop, turn in zip(crops, map(int, turns), strict=True):
+        flipped = crop.flip([axis for axis, bit in ((2, 1), (1, 2)) if turn & bit])
+        turned.append(flipped.transpose(1, 2) if turn & 4 else flipped)
+    return torch.stack(turned)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -22,8 +22,9 @@ _VOIDED = frozenset({"train", "validation", "inputs", "saved"})
 class Log:
     """Writes events as they happen.
 
-    Kinds of events: `start`, `train` (means over some iterations), `validation`, `inputs` (a sheet of the network's
-    inputs), `saved`, `warning`, `rollback`, `end`. An unfinished line of a killed process is removed.
+    Kinds of events: `start`, `stored` (number of stored crops), `train` (means over some iterations), `validation`,
+    `inputs` (a sheet of the network's inputs), `saved`, `warning`, `rollback`, `end`. An unfinished line of a killed
+    process is removed.
 
     Args:
         folder: The run's folder, which exists.

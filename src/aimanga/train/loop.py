@@ -1,5 +1,6 @@
 """A training from its recipe to its weights: set up, fit, validate, save, roll back."""
 
+import os
 import shutil
 import signal
 import time
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from aimanga.atomic import locked
 from aimanga.config import write_toml
-from aimanga.degrade import load_degradation
+from aimanga.degrade import load_mixture
 from aimanga.errors import DivergedError, ResourceError, UsageError
 from aimanga.memory import freed_memory_kept
 from aimanga.problems import Problems
@@ -23,7 +24,7 @@ from aimanga.train.check import DataSet, check
 from aimanga.train.fabric import make_fabric
 from aimanga.train.grids import write_inputs
 from aimanga.train.interrupts import Stop, stoppable
-from aimanga.train.learner import L1, Learner
+from aimanga.train.learner import L1, Figures, Learner
 from aimanga.train.loader import Batch, Loader, to_tensors
 from aimanga.train.log import Log
 from aimanga.train.meter import Meter
@@ -34,11 +35,14 @@ from aimanga.train.reading import RECIPE, RecipeFile
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.resuming import check_folder
 from aimanga.train.run import BEST, Run
-from aimanga.train.schedule import learning_rates
+from aimanga.train.schedule import learning_rates, share_done
 from aimanga.train.sources import find_sets
-from aimanga.train.states import States, bytes_on_disk
+from aimanga.train.states import States, bytes_on_disk, is_finite
 from aimanga.train.validation import Validator
 from aimanga.train.watcher import TrainWatcher
+from aimanga.train.windows import FOLDER as STORED
+from aimanga.train.windows import Windows
+from aimanga.upscale.engine import NotFiniteError
 
 _MOST_DIVERGENCES = 3
 
@@ -98,7 +102,7 @@ def set_up(file: RecipeFile, folder: Path, options: TrainOptions, watcher: Train
     with problems.noting():
         networks = build(file)
     with problems.noting(file.where("data", "degradation")):
-        degradation = load_degradation(recipe.data.degradation)
+        degradation = load_mixture(recipe.data.degradation)
         if networks is not None and degradation.scale != networks.scale:
             raise UsageError(f"it is of scale {degradation.scale}, the model of {networks.scale}")
     with problems.noting():
@@ -120,20 +124,33 @@ def set_up(file: RecipeFile, folder: Path, options: TrainOptions, watcher: Train
     data = fabric.broadcast(data)
     assert data is not None
     learner = Learner(networks, recipe, fabric, scaler)
+    rank, ranks = fabric.global_rank, fabric.world_size
+    workers = max(0, (options.jobs or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")) - 1)
+    source: Loader | Windows
+    if recipe.stored is None:
+        source = Loader(data, recipe, degradation, networks.scale, rank=rank, ranks=ranks, workers=workers)
+    else:
+        kept = folder / STORED if recipe.stored.folder is None else Path(recipe.stored.folder)
+        source = Windows(kept, recipe, networks, data.pictures, rank=rank, ranks=ranks)
     run = Run(
         file=file, folder=folder, fabric=fabric, precision=precision, networks=networks, learner=learner, data=data,
-        loader=Loader(data, recipe, degradation, networks.scale, rank=fabric.global_rank, ranks=fabric.world_size),
+        source=source, states=states, watcher=watcher,
         validator=Validator.prepared(file, data.held_out, networks.scale, degradation, fabric.device),
-        states=states, watcher=watcher,
     )  # fmt: skip
     saved = states.iterations()
     if saved:
         run.restore(saved[0])
+    elif isinstance(source, Loader) and recipe.data.degrade_on == "auto":
+        source.choose(fabric.device)
     if fabric.is_global_zero:
         write_toml(recipe, folder / RECIPE, "The recipe of this training; see aimanga train --explain.")
         resumed_at = run.iteration if saved else None
         run.log = stack.enter_context(Log(folder, tensorboard=recipe.logging.tensorboard, resumed_at=resumed_at))
     run.report_start(resumed=bool(saved))
+    if isinstance(source, Windows) and fabric.is_global_zero:
+        for done in source.prepare(data, degradation, fabric, workers):
+            run.report("stored", crops=done, of=source.pairs, bytes=source.bytes)
+    fabric.barrier()
     return run
 
 
@@ -148,11 +165,13 @@ def fit(run: Run) -> TrainResult:
                 save(run)
             while reason is None:
                 try:
-                    reason = _iterate(run, stop, begin)
+                    reason = _iterate(run, stop)
                     if reason == "finished" and run.iteration % run.recipe.validation.every:
                         validate(run)
                     save(run)
                 except DivergedError as error:
+                    if not run.states.iterations():
+                        raise
                     reason = None if _roll_back(run, str(error)) else "diverged"
         except BaseException as error:
             if run.learner.consistent and isinstance(error, Exception):
@@ -166,35 +185,59 @@ def fit(run: Run) -> TrainResult:
     return TrainResult(run.folder, run.iteration, reason, run.folder / BEST)
 
 
-def _iterate(run: Run, stop: Stop, begin: float) -> Reason:
+def _iterate(run: Run, stop: Stop) -> Reason:
     """Do iterations until the training ends, and return why."""
     recipe = run.recipe
+    device = run.fabric.device
     meter = Meter()
-    batches = run.loader.batches(run.iteration)
+    pending: list[tuple[int, Figures]] = []
+    # Reading a figure waits for the GPU, and asking the other processes for them; a CPU has nothing to wait for.
+    reads_every = 1 if device.type == "cpu" else recipe.logging.every
+    began = time.monotonic() - run.seconds
+    batches = run.source.batches(run.iteration, pinned=device.type == "cuda")
+
+    def read() -> None:
+        for iteration, figures in pending:
+            numbers = figures.read()
+            run.divergence.check(numbers[L1])
+            meter.update(numbers)
+            total = recipe.train.iterations
+            if recipe.train.hours is not None:
+                total = max(iteration, round(iteration / share_done(iteration, recipe, run.seconds)))
+            run.watcher.on_iteration(iteration, total, numbers)
+        pending.clear()
+
     try:
         for batch in batches:
             if run.iteration >= recipe.train.iterations:
+                read()
                 return "finished"
-            if _any_process(run, stop.signal is not None):
-                return "terminated" if stop.signal == signal.SIGTERM else "interrupted"
-            if recipe.train.hours is not None and _any_process(
-                run, time.monotonic() - begin > 3600 * recipe.train.hours
-            ):
-                return "out of time"
-            low, high = to_tensors(batch, run.networks.scale, run.fabric.device)
-            rates = learning_rates(run.iteration, recipe, run.lr_factor)
-            figures = run.learner.step(low, high, rates)
-            run.divergence.check(figures[L1])
+            run.seconds = time.monotonic() - began
+            if recipe.train.hours is not None:
+                run.seconds = run.fabric.broadcast(run.seconds)
+                if run.seconds > 3600 * recipe.train.hours:
+                    read()
+                    return "out of time"
+            if run.iteration % reads_every == 0:
+                read()
+                if _any_process(run, stop.signal is not None):
+                    return "terminated" if stop.signal == signal.SIGTERM else "interrupted"
+            low, high = to_tensors(batch, recipe.data.crop, device)
+            rates = learning_rates(run.iteration, recipe, run.lr_factor, run.seconds)
+            first = run.iteration < recipe.discriminator.first
+            figures = run.learner.step(low, high, rates, first=first, turns=batch.turns)
             run.iteration += 1
-            meter.update(figures)
-            run.watcher.on_iteration(run.iteration, recipe.train.iterations, figures)
-            if run.iteration % recipe.logging.every == 0 or run.iteration == recipe.train.iterations:
+            pending.append((run.iteration, figures))
+            logs = run.iteration % recipe.logging.every == 0 or run.iteration == recipe.train.iterations
+            validates = run.iteration % recipe.validation.every == 0
+            saves = run.iteration % recipe.saving.every == 0
+            if reads_every == 1 or logs or validates or saves:
+                read()
+            if logs:
                 run.report("train", **meter.reset(recipe.train.batch_size), lr=rates)
             if recipe.logging.inputs and (run.iteration == 1 or run.iteration % recipe.logging.inputs == 0):
                 with meter.paused():
                     _save_inputs(run, batch, low)
-            validates = run.iteration % recipe.validation.every == 0
-            saves = run.iteration % recipe.saving.every == 0
             if validates or saves:
                 with meter.paused():
                     if validates:
@@ -207,26 +250,39 @@ def _iterate(run: Run, stop: Stop, begin: float) -> Reason:
 
 
 def validate(run: Run) -> None:
-    """Evaluate the EMA on the validation sets; save it by each metric that is the best so far."""
-    if run.fabric.is_global_zero:
-        began = time.monotonic()
-        model = run.as_model()
-        found = run.validator.run(run.networks.start, model, run.folder / "validation" / f"{run.iteration:06}")
-        better, worse = run.history.add(run.iteration, found.scores)
-        for series in better:
-            run.save_weights(run.folder / f"best-{series.replace(' ', '-')}.safetensors")
-        if run.validator.decides in better:
-            run.save_weights(run.folder / BEST)
-        grids = {name: path.relative_to(run.folder).as_posix() for name, path in found.grids.items()}
-        run.report(
-            "validation", scores=found.scores, grids=grids, best=better, worse=worse, seconds=time.monotonic() - began
-        )
-        for message in found.warnings:
-            run.report("warning", message=message)
-        if run.validator.decides in worse:
-            run.report("warning", message=f"{run.validator.decides} is worse than at the start")
-        _report(run)
-    run.fabric.barrier()
+    """Evaluate the EMA on the validation sets; save it by each metric that is the best so far.
+
+    Raises:
+        DivergedError: Weights or outputs are not finite.
+    """
+    failed = "" if is_finite(run.learner.state()[0]) else "weights"
+    if run.fabric.is_global_zero and not failed:
+        try:
+            _validate(run)
+        except NotFiniteError as error:
+            failed = str(error)
+    # All processes have to agree; this also lets the others wait for the first.
+    if _any_process(run, bool(failed)):
+        raise DivergedError(f"not finite: {failed or 'an output'}")
+
+
+def _validate(run: Run) -> None:
+    began = time.monotonic()
+    found = run.validator.run(run.networks.start, run.as_model(), run.folder / "validation" / f"{run.iteration:06}")
+    better, worse = run.history.add(run.iteration, found.scores)
+    for series in better:
+        run.save_weights(run.folder / f"best-{series.replace(' ', '-')}.safetensors")
+    if run.validator.decides in better:
+        run.save_weights(run.folder / BEST)
+    grids = {name: path.relative_to(run.folder).as_posix() for name, path in found.grids.items()}
+    run.report(
+        "validation", scores=found.scores, grids=grids, best=better, worse=worse, seconds=time.monotonic() - began
+    )
+    for message in found.warnings:
+        run.report("warning", message=message)
+    if run.validator.decides in worse:
+        run.report("warning", message=f"{run.validator.decides} is worse than at the start")
+    _report(run)
 
 
 def save(run: Run) -> None:
@@ -249,11 +305,13 @@ def _roll_back(run: Run, why: str) -> bool:
     if run.fabric.is_global_zero:
         run.states.remove_after(target)
     diverged_at = run.iteration
-    history = run.history  # the best weights so far were good, and are still there
+    # The best weights so far were good, and are still there; time goes on.
+    history, seconds = run.history, run.seconds
     run.restore(target)
-    run.history = history
-    run.rolled_back_to = target
+    run.history, run.seconds, run.rolled_back_to = history, seconds, target
     run.rollbacks, run.lr_factor = rollbacks, factor
+    # Whatever ends the process now, it resumes with these rates.
+    run.save(again=True)
     message = (
         f"diverged after iteration {diverged_at} ({why}): rolled back to iteration {target}, "
         f"with {factor:g} times the learning rates"
@@ -263,10 +321,10 @@ def _roll_back(run: Run, why: str) -> bool:
 
 
 def _save_inputs(run: Run, batch: Batch, low: Tensor) -> None:
-    if run.fabric.is_global_zero:
+    if run.fabric.is_global_zero and not batch.low.is_floating_point():
         path = run.folder / "inputs" / f"{run.iteration:06}.png"
         path.parent.mkdir(exist_ok=True)
-        write_inputs(path, low, [crop.sample for crop in batch])
+        write_inputs(path, low, batch.samples)
         run.report("inputs", picture=path.relative_to(run.folder).as_posix())
 
 

@@ -13,16 +13,18 @@ from aimanga import weights
 from aimanga.errors import ModelError, UsageError
 from aimanga.hashing import seed_of
 from aimanga.models import (
+    PERCEPTUAL_NETWORKS,
     PRESETS,
     LoadedModel,
     RRDBNet,
+    SRVGGNetCompact,
     UNetDiscriminator,
     UNetDiscriminatorSN,
     Variant,
-    VGG19Features,
+    VGGFeatures,
     convert,
     load_model,
-    load_vgg19,
+    load_vgg,
 )
 from aimanga.models.checkpoint import read_info, read_state
 from aimanga.models.detect import build_network
@@ -30,7 +32,7 @@ from aimanga.models.networks import Generator
 from aimanga.models.rrdbnet import ResidualDenseBlock
 from aimanga.problems import Problems
 from aimanga.train.reading import RecipeFile
-from aimanga.train.recipe import TrainRecipe
+from aimanga.train.recipe import Perceptual, TrainRecipe
 
 _KINDS: dict[str, type[UNetDiscriminator | UNetDiscriminatorSN]] = {
     "multiscale": UNetDiscriminator,
@@ -54,12 +56,14 @@ class Networks:
         generator: The network in training: a copy of `start`, or the variant that the recipe names.
         discriminator: None without an adversarial loss.
         vgg: Extracts the features of the perceptual loss; None without one.
+        teacher: The network whose results are the targets; None without one.
     """
 
     start: LoadedModel
     generator: Generator
     discriminator: UNetDiscriminator | UNetDiscriminatorSN | None
-    vgg: VGG19Features | None
+    vgg: VGGFeatures | None
+    teacher: Generator | None = None
 
     @property
     def scale(self) -> int:
@@ -77,7 +81,7 @@ def build(file: RecipeFile, *, random_vgg: bool = False) -> Networks:
 
     Args:
         file: The recipe.
-        random_vgg: Use random weights if VGG19's are missing: they take the same time and memory.
+        random_vgg: Use random weights if VGG's are missing: they take the same time and memory.
 
     Raises:
         UsageError: Weights are missing, damaged, or of another network; the message names all of them.
@@ -96,18 +100,31 @@ def build(file: RecipeFile, *, random_vgg: bool = False) -> Networks:
         with problems.noting(file.where("discriminator", "start"), wrong):
             discriminator = _discriminator(recipe)
     vgg = None
-    if "perceptual" in recipe.losses.active:
+    if recipe.losses.perceptual is not None and "perceptual" in recipe.losses.active:
         where = f"{file.where('losses', 'perceptual')} (--set losses.perceptual.weight=0 switches it off)"
         with problems.noting(where, wrong):
-            vgg = _random_vgg() if random_vgg and not weights.weight_file("vgg19").path.is_file() else load_vgg19()
+            vgg = _vgg(recipe.losses.perceptual, random=random_vgg)
+    teacher: Generator | None = None
+    if recipe.teacher is not None:
+        with problems.noting(file.where("teacher"), wrong):
+            loaded = load_model(recipe.teacher)
+            teacher = copy.deepcopy(loaded.network)
+            if start is not None and loaded.network_scale != start.network_scale:
+                raise UsageError(f"{recipe.teacher} is of scale {loaded.network_scale}, not {start.network_scale}")
     if start is not None:
         multiple = start.network_scale * start.network.size_multiple
-        if recipe.data.crop % multiple:
-            problems.add(f"{file.where('data', 'crop')}: {recipe.data.crop} is no multiple of {multiple}")
+        for name in ("crop", "outer_crop"):
+            if (side := getattr(recipe.data, name)) is not None and side % multiple:
+                problems.add(f"{file.where('data', name)}: {side} is no multiple of {multiple}")
+        if recipe.model.freeze >= start.network.depth:
+            problems.add(
+                f"{file.where('model', 'freeze')}: {recipe.model.freeze} of {start.network.depth} blocks leave none "
+                "to train"
+            )
     problems.refuse()
     assert start is not None
     assert generator is not None
-    return Networks(start, generator.train(), discriminator, vgg)
+    return Networks(start, generator.train(), discriminator, vgg, teacher)
 
 
 def estimate_norms(discriminator: UNetDiscriminator | UNetDiscriminatorSN) -> None:
@@ -129,6 +146,9 @@ def _start(recipe: TrainRecipe) -> LoadedModel:
     if model.start != "none":
         return load_model(model.start)
     with _seeded(recipe.train.seed, "generator"):
+        if model.network == "compact":
+            compact = SRVGGNetCompact(scale=model.scale, features=model.features, convs=model.blocks)
+            return LoadedModel("random weights", compact, compact.scale, compact.scale, None, "")
         network = RRDBNet(scale=model.scale, features=model.features, blocks=model.blocks, growth=model.growth)
         for block in network.modules():
             if isinstance(block, ResidualDenseBlock):
@@ -162,20 +182,31 @@ def _discriminator(recipe: TrainRecipe) -> UNetDiscriminator | UNetDiscriminator
             network = kind(features=wanted.features)
             for _ in range(_POWER_ITERATIONS):
                 estimate_norms(network)
-            return network
-    path = weights.find(wanted.start) if weights.is_name(wanted.start) else Path(wanted.start)
-    loaded = build_network(read_state(path), str(path), read_info(path))
-    if not isinstance(loaded, kind) or loaded.options["features"] != wanted.features:
-        raise ModelError(
-            f"{path}: the recipe wants a {kind.__name__} of {wanted.features} features; this is a "
-            f"{type(loaded).__name__} of {dict(getattr(loaded, 'options', {}))}"
-        )
-    return loaded
+    else:
+        path = weights.find(wanted.start) if weights.is_name(wanted.start) else Path(wanted.start)
+        loaded = build_network(read_state(path), str(path), read_info(path))
+        if not isinstance(loaded, kind) or loaded.options["features"] != wanted.features:
+            raise ModelError(
+                f"{path}: the recipe wants a {kind.__name__} of {wanted.features} features; this is a "
+                f"{type(loaded).__name__} of {dict(getattr(loaded, 'options', {}))}"
+            )
+        network = loaded
+    for layer in network.modules():
+        if isinstance(layer, nn.InstanceNorm2d):
+            layer.eps = wanted.eps
+    return network
 
 
-def _random_vgg() -> VGG19Features:
-    with _seeded(0, "vgg19"):
-        return VGG19Features().requires_grad_(False).eval()
+def _vgg(loss: Perceptual, *, random: bool) -> VGGFeatures:
+    if random and loss.network in PERCEPTUAL_NETWORKS and not weights.weight_file(loss.network).present:
+        with _seeded(0, loss.network):
+            found = VGGFeatures(loss.network).requires_grad_(False).eval()
+    else:
+        found = load_vgg(loss.network)
+    unknown = loss.layers.keys() - found.taps.keys()
+    if unknown:
+        raise UsageError(f"layers {', '.join(sorted(unknown))}: {found.kind} has {', '.join(found.taps)}")
+    return found
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from aimanga import weights
 from aimanga.config import Key, explain, key_lines, place, read_toml, recipe_file
 from aimanga.degrade.recipe import DEGRADATIONS
 from aimanga.errors import UsageError
-from aimanga.models import MODELS
+from aimanga.models import MODELS, PERCEPTUAL_NETWORKS
 from aimanga.problems import Problems
 from aimanga.train.contradictions import contradictions
 from aimanga.train.recipe import TrainRecipe
@@ -27,8 +27,10 @@ TRAIN_RECIPES = ("aimanga", "psnr", "smoke")
 
 # Every path of a recipe; `*` is any element.
 _PATHS: tuple[Key, ...] = (
-    ("model", "start"), ("discriminator", "start"), ("data", "degradation"), ("validation", "pictures"),
-    ("validation", "real"), ("data", "sources", "*", "path"), ("data", "sources", "*", "lr"),
+    ("model", "start"), ("teacher",), ("discriminator", "start"), ("losses", "perceptual", "network"),
+    ("stored", "folder"),
+    ("data", "degradation"), ("validation", "pictures"), ("validation", "real"), ("data", "sources", "*", "path"),
+    ("data", "sources", "*", "lr"),
 )  # fmt: skip
 
 
@@ -138,20 +140,29 @@ def _with_absolute_paths(file: RecipeFile) -> TrainRecipe:
         is_set = any(file.lines.get(key[:length]) == "--set" for length in range(1, len(key) + 1))
         # Not `resolve`: a link is what the user named.
         found = os.path.abspath((Path() if is_set else file.path.parent) / Path(path).expanduser())  # noqa: PTH100
-        # A start without a suffix that does not exist may be a misspelt name of a model.
-        return path if key == ("model", "start") and not Path(path).suffix and not Path(found).exists() else found
+        # A path without a suffix that does not exist may be a misspelt name of a model.
+        return (
+            path
+            if key in (("model", "start"), ("teacher",)) and not Path(path).suffix and not Path(found).exists()
+            else found
+        )
 
     return _with_paths(file.recipe, absolute)
 
 
 def _with_paths(recipe: TrainRecipe, change: Callable[[str, Key], str]) -> TrainRecipe:
     """The recipe with its paths changed; names of models, weight files and shipped recipes stay."""
+    models = [model.name for model in MODELS]
     names: dict[Key, Collection[str]] = {
-        ("model", "start"): ("none", *(model.name for model in MODELS)),
+        ("model", "start"): ("none", *models),
+        ("teacher",): models,
+        ("losses", "perceptual", "network"): PERCEPTUAL_NETWORKS,
         ("data", "degradation"): DEGRADATIONS,
     }
 
     def changed(value: Any, key: Key) -> Any:  # noqa: ANN401  any part of a recipe
+        if key == ("data", "degradation") and isinstance(value, dict):  # paths and their shares
+            return {name if name in DEGRADATIONS else change(name, key): share for name, share in value.items()}
         if isinstance(value, dict):
             return {name: changed(part, (*key, name)) for name, part in value.items()}
         if isinstance(value, tuple) and value and isinstance(value[0], dict):

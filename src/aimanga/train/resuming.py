@@ -6,13 +6,14 @@ from pathlib import Path
 from aimanga.config import load
 from aimanga.errors import UsageError
 from aimanga.train.reading import RECIPE
-from aimanga.train.recipe import TrainRecipe
+from aimanga.train.recipe import Rates, TrainRecipe
 from aimanga.train.states import States
 
-# What may change on resuming: it does not change the result of the next iterations.
+# What may change on resuming: where and how it runs, how long, and how fast it learns.
 _FREE = (
     "description", "license", "compute", "saving", "logging", "validation",
     "train.iterations", "train.hours", "train.accumulate",
+    *(f"train.{name}" for name in Rates.model_fields), "discriminator.rates",
     "data.sources", "data.workers", "data.problems", "data.max_pixels",
 )  # fmt: skip
 
@@ -31,12 +32,11 @@ def check_folder(folder: Path, states: States, recipe: TrainRecipe, *, resume: b
             f"{folder} holds a training at iteration {saved[0]}; resume it with --resume, or choose another folder"
         )
     before = load(TrainRecipe, folder / RECIPE)
-    free = _FREE if recipe.train.schedule != "cosine" else tuple(key for key in _FREE if key != "train.iterations")
     now, then = _flat(recipe.model_dump(mode="json")), _flat(before.model_dump(mode="json"))
     changed = [
         f"{key} ({then.get(key)} before, {now.get(key)} now)"
         for key in sorted(now.keys() | then.keys())
-        if now.get(key) != then.get(key) and not any(key == name or key.startswith(f"{name}.") for name in free)
+        if now.get(key) != then.get(key) and not any(key == name or key.startswith(f"{name}.") for name in _FREE)
     ]
     if changed:
         raise UsageError(

@@ -21,6 +21,7 @@ from aimanga.train.recipe import TrainRecipe
 from aimanga.train.states import State, States, is_finite
 from aimanga.train.validation import HELD_OUT, REAL, History, Validator
 from aimanga.train.watcher import TrainWatcher
+from aimanga.train.windows import Windows
 
 LATEST = "latest.safetensors"
 BEST = "best.safetensors"
@@ -38,7 +39,7 @@ class Run:
         networks: The networks at iteration 0.
         learner: Does the iterations.
         data: The training data.
-        loader: Loads the batches.
+        source: Loads the batches.
         validator: Evaluates the network on the validation sets.
         history: The first and the best scores.
         states: The saved states.
@@ -49,6 +50,7 @@ class Run:
         lr_factor: Multiplies the learning rates: halved by each rollback.
         rollbacks: The number of rollbacks.
         rolled_back_to: The iteration of the last rollback's state.
+        seconds: How long it has trained, interruptions left out.
     """
 
     file: RecipeFile
@@ -58,7 +60,7 @@ class Run:
     networks: Networks
     learner: Learner
     data: DataSet
-    loader: Loader
+    source: Loader | Windows
     validator: Validator
     states: States
     watcher: TrainWatcher
@@ -69,6 +71,7 @@ class Run:
     lr_factor: float = 1.0
     rollbacks: int = 0
     rolled_back_to: int | None = None
+    seconds: float = 0.0
 
     @property
     def recipe(self) -> TrainRecipe:
@@ -107,8 +110,11 @@ class Run:
             resumed=resumed,
         )
 
-    def save(self) -> None:
-        """Save the state, and the EMA as `latest.safetensors`, unless the iteration was saved before.
+    def save(self, *, again: bool = False) -> None:
+        """Save the state, and the EMA as `latest.safetensors`.
+
+        Args:
+            again: Even if the iteration was saved before.
 
         Raises:
             DivergedError: Weights are not finite.
@@ -116,11 +122,14 @@ class Run:
         tensors, rest = self.learner.state()
         if not is_finite(tensors):
             raise DivergedError("not finite: weights")
-        if self.fabric.is_global_zero and self.iteration not in self.states.iterations():
+        if self.fabric.is_global_zero and (again or self.iteration not in self.states.iterations()):
             rest |= {
                 "recent_l1": self.divergence.recent,
                 "lr_factor": self.lr_factor,
                 "rollbacks": self.rollbacks,
+                "rolled_back_to": self.rolled_back_to,
+                "seconds": self.seconds,
+                "on_device": isinstance(self.source, Loader) and self.source.on_device,
                 "history": self.history.to_json(),
                 "data": self.data.digest,
             }
@@ -147,7 +156,10 @@ class Run:
         self.divergence = DivergenceCheck(state.rest["recent_l1"])
         self.history = History.from_json(state.rest["history"])
         self.lr_factor = state.rest["lr_factor"]
-        self.rollbacks = state.rest["rollbacks"]
+        self.rollbacks, self.rolled_back_to = state.rest["rollbacks"], state.rest["rolled_back_to"]
+        self.seconds = state.rest["seconds"]
+        if isinstance(self.source, Loader) and self.recipe.data.degrade_on == "auto":
+            self.source.on_device = state.rest["on_device"]
 
     def as_model(self) -> LoadedModel:
         """The EMA as a model for the engine that users run."""

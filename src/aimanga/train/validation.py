@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aimanga.batch import find
-from aimanga.degrade import Recipe, degrade, draw
+from aimanga.degrade import Mixture, degrade
 from aimanga.errors import PictureError, UsageError
 from aimanga.hashing import seed_of
 from aimanga.images import READABLE_SUFFIXES, Box, PictureFile
@@ -96,7 +96,7 @@ class Validator:
         self.decides = self._deciding(recipe.validation.best)
 
     @classmethod
-    def prepared(cls, file: RecipeFile, held_out: Sequence[Item], scale: int, degradation: Recipe,
+    def prepared(cls, file: RecipeFile, held_out: Sequence[Item], scale: int, degradation: Mixture,
                  device: torch.device) -> "Validator":  # fmt: skip
         """Load the validation sets of a recipe.
 
@@ -319,7 +319,7 @@ def lower_is_better(metric: str) -> bool:
     return metric == L1 or find_metric(metric).better == "lower"
 
 
-def _held_out(item: Item, recipe: TrainRecipe, scale: int, degradation: Recipe) -> Example:
+def _held_out(item: Item, recipe: TrainRecipe, scale: int, degradation: Mixture) -> Example:
     limit = recipe.data.max_pixels
     header = PictureFile(item.file, max_pixels=limit).header
     box = _centre(item.box or Box(0, 0, header.width, header.height), recipe.validation.crop, scale, item.file)
@@ -328,7 +328,7 @@ def _held_out(item: Item, recipe: TrainRecipe, scale: int, degradation: Recipe) 
     if item.lr is not None:
         small = box.divided(scale)
         return Example(name, from_array(read_box(item.lr, small, max_pixels=limit)), high)
-    sample = draw(degradation, box.height, box.width, seed_of(recipe.train.seed, name, "validation"))
+    sample = degradation.draw(box.height, box.width, seed_of(recipe.train.seed, name, "validation"))
     return Example(name, degrade(high, [sample]), high)
 
 
