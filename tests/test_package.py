@@ -21,7 +21,7 @@ def test_public_names_do_not_move():
         "PreviewOptions", "Record", "Report", "ResourceError", "ScoreOptions", "TrainOptions",
         "UpscaleOptions", "UsageError", "Watcher", "__version__", "benchmark", "build_test_set",
         "curate_files", "evaluate", "explain_training", "export", "fit_recipe", "load_model", "make_pairs",
-        "metrics", "preview_recipe", "read", "remake", "score_files", "train", "upscale", "upscale_files",
+        "metrics", "mix", "preview_recipe", "read", "remake", "score_files", "train", "upscale", "upscale_files",
         "write",
     ]  # fmt: skip
     for name in aimanga.__all__:

@@ -1,4 +1,4 @@
-"""`aimanga models`: list the models, show one, blend two."""
+"""`aimanga models`: list the models, show one, blend two, mix several."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from aimanga.cli.options import with_options
-from aimanga.models.options import BlendOptions
+from aimanga.models.options import BlendOptions, MixOptions
+
+Parts = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE=FACTOR...", help="Names or weight files with their factors.", show_default=False),
+]
+Checkpoint = Annotated[Path, typer.Option("--output", "-o", help="The .safetensors file to write.", show_default=False)]
 
 models = typer.Typer(add_completion=False, invoke_without_command=True)
 
@@ -95,7 +101,7 @@ def show(
 def blend(
     first: Annotated[str, typer.Argument(metavar="A", help="A name, or a weight file.", show_default=False)],
     second: Annotated[str, typer.Argument(metavar="B", help="Another with the same network.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .safetensors file to write.", show_default=False)],
+    output: Checkpoint,
     options: BlendOptions,
 ) -> None:
     """Interpolate the weights of two models: between sharp and smooth, or between noise kept and removed."""
@@ -103,3 +109,22 @@ def blend(
 
     blend_files(first, second, output, options)
     typer.echo(f"{output}: {1 - options.alpha:g} {first} + {options.alpha:g} {second}")
+
+
+@models.command()
+@with_options
+def mix(parts: Parts, output: Checkpoint, options: MixOptions) -> None:
+    """Add up the weights of models of one network, each times a factor; factors usually sum to 1.
+
+    Between a sharp and a faithful network: mix -o c.safetensors sharp.pth=0.3 faithful.pth=0.7
+
+    What the training from B to C has taught, added to A: mix -o d.safetensors A.pth=1 C.pth=1 B.pth=-1
+    """
+    from aimanga.models.mix import mix
+
+    mixture = mix(parts, output, options)
+    typer.echo(f"{output}: {mixture.text}")
+    if mixture.license:
+        typer.echo(f"licence {mixture.license}")
+    for note in mixture.notes:
+        typer.echo(note)
