@@ -73,7 +73,7 @@ def test_stored_types_are_added_exactly(tmp_path, kind, suffix):
         paths.append(tmp_path / f"{number}{suffix}")
         save_file(state, paths[-1]) if suffix == ".safetensors" else torch.save({"params": state}, paths[-1])
     third, two = (torch.tensor(number / 3, dtype=torch.float64).to(kind).float().double() for number in (1, 2))
-    mix({path: 0.5 for path in paths}, tmp_path / "out.safetensors")
+    mix(dict.fromkeys(paths, 0.5), tmp_path / "out.safetensors")
     expected = (0.5 * third + 0.5 * two).float()
     assert all(bool((tensor == expected).all()) for tensor in load_file(tmp_path / "out.safetensors").values())
 
