@@ -1,8 +1,10 @@
 import re
 
+import numpy as np
 import pytest
 import torch
 
+from aimanga.images import Picture, write
 from aimanga.models import MODELS, RRDBNet, load_model, save_checkpoint
 
 
@@ -79,6 +81,23 @@ def test_mix_writes_the_sum_and_says_what_it_is(aimanga_cli, tiny, tmp_path):
     assert again.returncode == 2
     assert "this file exists; choose another name, or --overwrite" in in_one_line(again.stderr)
     assert aimanga_cli("models", "mix", "-o", out, f"{a}=1", "--overwrite").returncode == 0
+
+
+def test_sweep_prints_scores_and_the_command_of_each_point(aimanga_cli, tiny, tmp_path):
+    a, b = tiny("a.safetensors", license="MIT"), tiny("bb.safetensors", license="MIT")
+    folder = tmp_path / "val"
+    folder.mkdir()
+    write(Picture(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)), folder / "p.png")
+    arguments = ("models", "sweep", folder, f"{a}=0", f"{b}=1", "--steps", "2", "-o", tmp_path / "curve")
+    result = aimanga_cli(*arguments, "-m", "brisque")
+    assert result.returncode == 0, result.stderr
+    shown = in_one_line(result.stdout)
+    assert "2 mixtures, 1 picture, x4" in shown
+    assert "BRISQUE" in shown and "report.html" in shown
+    assert f"t=1 aimanga models mix -o mixed.safetensors {b}=1" in shown
+    wrong = aimanga_cli(*arguments, "-m", "psnr")
+    assert wrong.returncode == 2 and "this set has none" in in_one_line(wrong.stderr)
+    assert aimanga_cli(*arguments).returncode == 1  # the picture is too small for NIQE
 
 
 def test_wrong_usage_is_2_and_says_why(aimanga_cli, tiny, tmp_path):

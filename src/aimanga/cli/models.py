@@ -1,12 +1,18 @@
-"""`aimanga models`: list the models, show one, blend two, mix several."""
+"""`aimanga models`: list the models, show one, blend two, mix several, sweep between mixtures."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aimanga.cli.options import with_options
+from aimanga.cli.console import say, say_results
+from aimanga.cli.options import Output, with_options
 from aimanga.models.options import BlendOptions, MixOptions
+from aimanga.sweep.options import SweepOptions
+from aimanga.text import counted
+
+if TYPE_CHECKING:
+    from aimanga.sweep.plan import SweepPlan
 
 Parts = Annotated[
     list[str],
@@ -128,3 +134,44 @@ def mix(parts: Parts, output: Checkpoint, options: MixOptions) -> None:
         typer.echo(f"licence {mixture.license}")
     for note in mixture.notes:
         typer.echo(note)
+
+
+@models.command()
+@with_options
+def sweep(
+    pictures: Annotated[
+        Path,
+        typer.Argument(help="A folder of LR pictures, or a test set with folders HR and LR.", show_default=False),
+    ],
+    parts: Parts,
+    output: Output,
+    options: SweepOptions,
+) -> None:
+    """Score mixtures on a line, from the first model alone (t = 0) to the given mixture (t = 1), and show them.
+
+    From the first to the second network: sweep val -o curve sharp.pth=0 faithful.pth=1
+
+    Writes tables, results.json and a page with curves and crops; prints the `mix` command of each point.
+    """
+    from rich.console import Console
+
+    from aimanga.batch import ProgressDisplay
+    from aimanga.sweep import sweep
+
+    class Display(ProgressDisplay):
+        def on_plan(self, plan: "SweepPlan") -> None:  # type: ignore[override]
+            count = counted(len(plan.source.cases), "picture")
+            say(self.console, f"{counted(len(plan.points), 'mixture')}, {count}, x{plan.scale}")
+            for note in plan.mixture.notes:
+                say(self.console, note)
+
+        def on_stage(self, text: str) -> None:
+            say(self.console, text)
+
+    console = Console()
+    with Display(console, lines={"failed"}) as display:
+        report = sweep(pictures, parts, output, options, watcher=display)
+    say_results(console, report)
+    for name, command in report.methods.items():
+        say(console, f"{name}  {command}")
+    raise typer.Exit(report.exit_code)
