@@ -56,6 +56,11 @@ class Mixture:
         return _sum((factor, f"{model.name} (sha256 {model.sha256})") for model, factor in self._used)
 
     @property
+    def sha256(self) -> str:
+        """The digest of `parent`, which stands for that of a file."""
+        return hashlib.sha256(self.parent.encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
     def arguments(self) -> list[str]:
         """The models and factors as on the command line: `["a.pth=0.5", "b.pth=0.5"]`."""
         return [f"{model.name}={factor:.12g}" for model, factor in self._used]
@@ -116,11 +121,10 @@ class Mixture:
         return network
 
     def model(self) -> LoadedModel:
-        """The mixture as a model; its digest is that of `parent`, since there is no file."""
+        """The mixture as a model; errors as for `network`."""
         network, first = self.network(), self.models[0]
-        digest = hashlib.sha256(self.parent.encode("utf-8", "surrogateescape")).hexdigest()
         return LoadedModel(
-            self.text, network, network.scale, first.scale, self.license, digest, self.training_data, self.parent
+            self.text, network, network.scale, first.scale, self.license, self.sha256, self.training_data, self.parent
         )
 
     @property

@@ -2,15 +2,14 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from aimanga.atomic import remove_remains
 from aimanga.batch import Json, Tick, Watcher, gather, journal
 from aimanga.device import choose_device
-from aimanga.errors import AimangaError
 from aimanga.evaluate import ScoreOptions
 from aimanga.evaluate.comparison import Comparison, MethodResult, SetResult
 from aimanga.evaluate.folders import score_results
@@ -98,11 +97,14 @@ def _results_of(point: Point, planned: SweepPlan, watcher: Watcher) -> MethodRes
     kept_file = planned.output / "kept" / f"{point.name} results.jsonl"
     for path in (folder, kept_file.parent):
         path.mkdir(parents=True, exist_ok=True)
-    try:
-        device = choose_device(planned.options.device)
-        engine = Engine(point.mixture.model(), device, choose_precision(planned.options.precision, device))
-    except AimangaError as error:  # weights that are not finite
-        return MethodResult({}, {case.name: str(error) for case in cases})
+    device = choose_device(planned.options.device)
+    precision = choose_precision(planned.options.precision, device)
+
+    @cache  # not before the first picture that needs it, if any does
+    def engine() -> Engine:
+        return Engine(point.mixture.model(), device, precision)
+
+    identity = (__version__, point.mixture.sha256, precision, device.type, planned.scale)
     targets = {case.low: folder / f"{case.name}.png" for case in cases}
     with journal(kept_file) as kept:
         remove_remains(folder)
@@ -114,7 +116,7 @@ def _results_of(point: Point, planned: SweepPlan, watcher: Watcher) -> MethodRes
             partial(_upscale, engine, targets, planned.scale),
             tuple(targets),
             kept,
-            key=partial(_key, engine, planned.scale),
+            key=partial(_key, identity),
             intact=is_intact,
             watcher=watcher,
         )
@@ -123,12 +125,13 @@ def _results_of(point: Point, planned: SweepPlan, watcher: Watcher) -> MethodRes
     return MethodResult({names[low]: path for low, path in targets.items() if names[low] not in problems}, problems)
 
 
-def _upscale(engine: Engine, targets: Mapping[Path, Path], scale: int, low: Path, tick: Tick) -> Mapping[str, Json]:
-    upscale_file(low, targets[low], tick, options=UpscaleOptions(scale=scale), engine=engine)
+def _upscale(
+    engine: Callable[[], Engine], targets: Mapping[Path, Path], scale: int, low: Path, tick: Tick
+) -> Mapping[str, Json]:
+    upscale_file(low, targets[low], tick, options=UpscaleOptions(scale=scale), engine=engine())
     return {"sha256": sha256_of(targets[low])}
 
 
-def _key(engine: Engine, scale: int, low: Path) -> str:
+def _key(identity: tuple[object, ...], low: Path) -> str:
     """All that a result depends on."""
-    parts = (__version__, engine.model.sha256, engine.precision, engine.device.type, scale, sha256_of(low))
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+    return hashlib.sha256(repr((*identity, sha256_of(low))).encode()).hexdigest()
