@@ -18,11 +18,11 @@ def test_public_names_do_not_move():
     assert sorted(aimanga.__all__) == [
         "AimangaError", "BenchmarkOptions", "BuildOptions", "CurateOptions", "EvaluateOptions", "FitOptions",
         "MODELS", "Metadata", "Model", "ModelError", "PairOptions", "Picture", "PictureError",
-        "PreviewOptions", "Record", "Report", "ResourceError", "ScoreOptions", "TrainOptions",
+        "PreviewOptions", "Record", "Report", "ResourceError", "ScoreOptions", "SweepOptions", "TrainOptions",
         "UpscaleOptions", "UsageError", "Watcher", "__version__", "benchmark", "build_test_set",
         "curate_files", "evaluate", "explain_training", "export", "fit_recipe", "load_model", "make_pairs",
-        "metrics", "preview_recipe", "read", "remake", "score_files", "train", "upscale", "upscale_files",
-        "write",
+        "metrics", "mix", "preview_recipe", "read", "remake", "score_files", "sweep", "train", "upscale",
+        "upscale_files", "write",
     ]  # fmt: skip
     for name in aimanga.__all__:
         assert getattr(aimanga, name) is not None

@@ -32,6 +32,9 @@ from .models import MODELS as MODELS
 from .models import Model as Model
 from .models import load_model as load_model
 from .models.export import export as export
+from .models.mix import mix as mix
+from .sweep.options import SweepOptions as SweepOptions
+from .sweep.run import sweep as sweep
 from .train.options import TrainOptions as TrainOptions
 from .train.verbs import explain_training as explain_training
 from .train.verbs import train as train

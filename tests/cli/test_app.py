@@ -11,6 +11,7 @@ def test_help_imports_nothing_heavy():
     """What makes `--help` answer at once."""
     asked = [
         ["--help"], ["upscale", "--help"], ["models", "--help"], ["models", "blend", "--help"], ["weights", "--help"],
+        ["models", "mix", "--help"], ["models", "sweep", "--help"],
         ["export", "--help"], ["score", "--help"], ["curate", "--help"], ["train", "--help"],
         ["testset", "build", "--help"], ["evaluate", "--help"], ["benchmark", "--help"], ["metrics", "--help"],
         ["degrade", "--help"], ["degrade", "pairs", "--help"], ["degrade", "fit", "--help"],

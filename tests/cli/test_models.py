@@ -1,9 +1,11 @@
 import re
 
+import numpy as np
 import pytest
 import torch
 
-from aimanga.models import MODELS, RRDBNet, save_checkpoint
+from aimanga.images import Picture, write
+from aimanga.models import MODELS, RRDBNet, load_model, save_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +66,40 @@ def test_blend_and_export_make_models_that_can_be_shown(aimanga_cli, tiny, tmp_p
     assert "RRDBNet" in aimanga_cli("models", "show", exported).stdout
 
 
+def test_mix_writes_the_sum_and_says_what_it_is(aimanga_cli, tiny, tmp_path):
+    a, b = tiny("a.safetensors", license="MIT"), tiny("b=c.safetensors", license="CC0-1.0")
+    out = tmp_path / "out.safetensors"
+    result = aimanga_cli("models", "mix", "-o", out, f"{a}=1.5", f"{b}=-0.25")
+    assert result.returncode == 0, result.stderr
+    shown = in_one_line(result.stdout)
+    assert f"{out}: 1.5 {a} - 0.25 {b} licence MIT AND CC0-1.0 the factors sum to 1.25, not to 1" in shown
+    made = load_model(out)
+    assert made.parent.startswith(f"1.5 {a} (sha256 ")
+    expected = 1.5 * load_model(a).network.conv_first.weight - 0.25 * load_model(b).network.conv_first.weight
+    torch.testing.assert_close(made.network.conv_first.weight, expected)
+    again = aimanga_cli("models", "mix", "-o", out, f"{a}=1")
+    assert again.returncode == 2
+    assert "this file exists; choose another name, or --overwrite" in in_one_line(again.stderr)
+    assert aimanga_cli("models", "mix", "-o", out, f"{a}=1", "--overwrite").returncode == 0
+
+
+def test_sweep_prints_scores_and_the_command_of_each_point(aimanga_cli, tiny, tmp_path):
+    a, b = tiny("a.safetensors", license="MIT"), tiny("bb.safetensors", license="MIT")
+    folder = tmp_path / "val"
+    folder.mkdir()
+    write(Picture(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)), folder / "p.png")
+    arguments = ("models", "sweep", folder, f"{a}=0", f"{b}=1", "--steps", "2", "-o", tmp_path / "curve")
+    result = aimanga_cli(*arguments, "-m", "brisque")
+    assert result.returncode == 0, result.stderr
+    shown = in_one_line(result.stdout)
+    assert "2 mixtures, 1 picture, x4" in shown
+    assert "BRISQUE" in shown and "report.html" in shown
+    assert f"t=1 aimanga models mix -o mixed.safetensors {b}=1" in shown
+    wrong = aimanga_cli(*arguments, "-m", "psnr")
+    assert wrong.returncode == 2 and "this set has none" in in_one_line(wrong.stderr)
+    assert aimanga_cli(*arguments).returncode == 1  # the picture is too small for NIQE
+
+
 def test_wrong_usage_is_2_and_says_why(aimanga_cli, tiny, tmp_path):
     path = tiny("a.safetensors")
     for arguments, message in (
@@ -75,6 +111,7 @@ def test_wrong_usage_is_2_and_says_why(aimanga_cli, tiny, tmp_path):
             "--preset other: Input should be 'realesrgan' or 'aimanga'",
         ),
         (["export", path, "-o", tmp_path / "a.txt"], "exported as"),
+        (["models", "mix", f"{path}=a", "b=nan", "-o", tmp_path / "c.safetensors"], "b=nan: a factor is a finite"),
     ):
         result = aimanga_cli(*arguments)
         assert result.returncode == 2

@@ -163,8 +163,8 @@ def test_a_blend_is_the_mixture_of_its_weights(tmp_path):
 def test_what_cannot_be_blended(tmp_path):
     plain = saved(tmp_path / "a.safetensors", RRDBNet(**TINY))
     for other, alpha, name, error, message in (
-        (RRDBNet(**TINY, attention="pixel"), 0.5, "c.safetensors", ModelError, "attention none and pixel"),
-        (SRVGGNetCompact(features=4, convs=1), 0.5, "c.safetensors", ModelError, "RRDBNet, .* a SRVGGNetCompact"),
+        (RRDBNet(**TINY | {"growth": 5}), 0.5, "c.safetensors", UsageError, "growth . and 5"),
+        (SRVGGNetCompact(features=4, convs=1), 0.5, "c.safetensors", UsageError, "RRDBNet, .* a SRVGGNetCompact"),
         (RRDBNet(**TINY), 1.5, "c.safetensors", UsageError, "--alpha 1.5: .*less than or equal to 1"),
         (RRDBNet(**TINY), 0.5, "c.pth", UsageError, r"written to a \.safetensors"),
     ):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyvips
 
 from aimanga.evaluate import Case
 from aimanga.images import Box, Picture, Samples, read, rgb
@@ -57,6 +58,13 @@ def most_different_crop(results: Sequence[Samples], width: int, height: int, sca
 def crop_all(pictures: Mapping[str, Samples], box: Box, scale: int) -> dict[str, Samples]:
     """The same crop of all pictures; `box` is in pixels of the results, `LR` is smaller by the scale."""
     return {name: (box.divided(scale) if name == "LR" else box).of(pixels) for name, pixels in pictures.items()}
+
+
+def as_jpeg(pixels: Samples) -> bytes:
+    """A JPEG file without visible artifacts: colours in full resolution."""
+    image = pyvips.Image.new_from_array(pixels, interpretation="srgb")
+    encoded: bytes = image.jpegsave_buffer(Q=92, subsample_mode="off", keep="none")
+    return encoded
 
 
 def _in_cells(values: npt.NDArray[np.float32], cell: int) -> npt.NDArray[np.float64]:

@@ -5,15 +5,12 @@ from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
 
-import pyvips
-
-from aimanga.benchmark.crops import crop_all, load_pictures, most_different_crop
+from aimanga.benchmark.crops import as_jpeg, crop_all, load_pictures, most_different_crop
 from aimanga.config import to_toml
 from aimanga.evaluate import Case, PictureCases
 from aimanga.evaluate.building import equal_shares
 from aimanga.evaluate.comparison import Comparison, SetResult
 from aimanga.evaluate.tables import PROGRAMS
-from aimanga.images import Samples
 from aimanga.pages import data_uri, write_html
 from aimanga.version import versions
 
@@ -132,15 +129,8 @@ def _pictures(found: SetResult, case: Case) -> dict[str, object]:
             f"{box.width} x {box.height} of {width} x {height} pixels, from {box.left}, {box.top}: "
             "where the methods differ most"
         )
-    crops = [(name, _jpeg(pixels)) for name, pixels in crop_all(pictures, box, scale).items()]
+    crops = [(name, as_jpeg(pixels)) for name, pixels in crop_all(pictures, box, scale).items()]
     return {"pictures": crops, "width": box.width, "height": box.height, "part": part}
-
-
-def _jpeg(pixels: Samples) -> bytes:
-    """A JPEG file without visible artifacts: colours in full resolution."""
-    image = pyvips.Image.new_from_array(pixels, interpretation="srgb")
-    encoded: bytes = image.jpegsave_buffer(Q=92, subsample_mode="off", keep="none")
-    return encoded
 
 
 def _encodable(value: object) -> object:

@@ -1,7 +1,7 @@
 """Plan a benchmark: find the pictures, and all problems, before any work."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,10 +89,10 @@ def plan_benchmark(
     for entry in recipe.sets:
         with problems.noting(entry.name):
             source, scale = _source_of(entry, output, options)
-            metrics = _metrics_of(recipe, has_references=_has_references(source))
+            metrics = metrics_of(recipe.metrics, has_references=_has_references(source))
             planned = sets[entry.name] = PlannedSet(entry, source, scale, metrics)
             if isinstance(source, PictureCases):
-                _check_sizes(source, scale)
+                check_sizes(source, scale)
         for method in recipe.methods:
             if isinstance(method, ResultFolder) and entry.name in sets and isinstance(source, PictureCases):
                 with problems.noting(method.name):
@@ -130,8 +130,17 @@ def _has_references(source: PictureCases | BuildPlan) -> bool:
     return not isinstance(source, PictureCases) or any(case.high for case in source.cases)
 
 
-def _metrics_of(recipe: BenchmarkRecipe, *, has_references: bool) -> tuple[Metric, ...]:
-    names = recipe.metrics or available_metrics(with_reference=has_references)
+def metrics_of(names: Sequence[str], *, has_references: bool) -> tuple[Metric, ...]:
+    """The metrics of a set; FR metrics are left out where there is no ground truth.
+
+    Args:
+        names: Their names; empty for all whose weights are present.
+        has_references: Whether there is ground truth.
+
+    Raises:
+        UsageError: A metric is unknown, or none of them can run.
+    """
+    names = names or available_metrics(with_reference=has_references)
     metrics = [find_metric(name) for name in names]
     able = [metric for metric in metrics if has_references or not metric.needs_reference]
     if not able:
@@ -142,7 +151,12 @@ def _metrics_of(recipe: BenchmarkRecipe, *, has_references: bool) -> tuple[Metri
     return tuple(able)
 
 
-def _check_sizes(source: PictureCases, scale: int) -> None:
+def check_sizes(source: PictureCases, scale: int) -> None:
+    """See that all pictures of a set can be read, and that HR is `scale` times as large as LR.
+
+    Raises:
+        UsageError: Some cannot, or are not; the message names them.
+    """
     problems = Problems(most=5)
     for case in source.cases:
         with problems.noting(kinds=(AimangaError, OSError)):

@@ -1,12 +1,24 @@
-"""`aimanga models`: list the models, show one, blend two."""
+"""`aimanga models`: list the models, show one, blend two, mix several, sweep between mixtures."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aimanga.cli.options import with_options
-from aimanga.models.options import BlendOptions
+from aimanga.cli.console import say, say_results
+from aimanga.cli.options import Output, with_options
+from aimanga.models.options import BlendOptions, MixOptions
+from aimanga.sweep.options import SweepOptions
+from aimanga.text import counted
+
+if TYPE_CHECKING:
+    from aimanga.sweep.plan import SweepPlan
+
+Parts = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE=FACTOR...", help="Names or weight files with their factors.", show_default=False),
+]
+Checkpoint = Annotated[Path, typer.Option("--output", "-o", help="The .safetensors file to write.", show_default=False)]
 
 models = typer.Typer(add_completion=False, invoke_without_command=True)
 
@@ -95,7 +107,7 @@ def show(
 def blend(
     first: Annotated[str, typer.Argument(metavar="A", help="A name, or a weight file.", show_default=False)],
     second: Annotated[str, typer.Argument(metavar="B", help="Another with the same network.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .safetensors file to write.", show_default=False)],
+    output: Checkpoint,
     options: BlendOptions,
 ) -> None:
     """Interpolate the weights of two models: between sharp and smooth, or between noise kept and removed."""
@@ -103,3 +115,63 @@ def blend(
 
     blend_files(first, second, output, options)
     typer.echo(f"{output}: {1 - options.alpha:g} {first} + {options.alpha:g} {second}")
+
+
+@models.command()
+@with_options
+def mix(parts: Parts, output: Checkpoint, options: MixOptions) -> None:
+    """Add up the weights of models of one network, each times a factor; factors usually sum to 1.
+
+    Between a sharp and a faithful network: mix -o c.safetensors sharp.pth=0.3 faithful.pth=0.7
+
+    What the training from B to C has taught, added to A: mix -o d.safetensors A.pth=1 C.pth=1 B.pth=-1
+    """
+    from aimanga.models.mix import mix
+
+    mixture = mix(parts, output, options)
+    typer.echo(f"{output}: {mixture.text}")
+    if mixture.license:
+        typer.echo(f"licence {mixture.license}")
+    for note in mixture.notes:
+        typer.echo(note)
+
+
+@models.command()
+@with_options
+def sweep(
+    pictures: Annotated[
+        Path,
+        typer.Argument(help="A folder of LR pictures, or a test set with folders HR and LR.", show_default=False),
+    ],
+    parts: Parts,
+    output: Output,
+    options: SweepOptions,
+) -> None:
+    """Score mixtures on a line, from the first model alone (t = 0) to the given mixture (t = 1), and show them.
+
+    From the first to the second network: sweep val -o curve sharp.pth=0 faithful.pth=1
+
+    Writes tables, results.json and a page with curves and crops; prints the `mix` command of each point.
+    """
+    from rich.console import Console
+
+    from aimanga.batch import ProgressDisplay
+    from aimanga.sweep import sweep
+
+    class Display(ProgressDisplay):
+        def on_plan(self, plan: "SweepPlan") -> None:  # type: ignore[override]
+            count = counted(len(plan.source.cases), "picture")
+            say(self.console, f"{counted(len(plan.points), 'mixture')}, {count}, x{plan.scale}")
+            for note in plan.mixture.notes:
+                say(self.console, note)
+
+        def on_stage(self, text: str) -> None:
+            say(self.console, text)
+
+    console = Console()
+    with Display(console, lines={"failed"}) as display:
+        report = sweep(pictures, parts, output, options, watcher=display)
+    say_results(console, report)
+    for name, command in report.methods.items():
+        say(console, f"{name}  {command}")
+    raise typer.Exit(report.exit_code)

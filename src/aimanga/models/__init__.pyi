@@ -8,8 +8,10 @@ from .checkpoint import save_checkpoint as save_checkpoint
 from .compact import SRVGGNetCompact as SRVGGNetCompact
 from .discriminator import UNetDiscriminator as UNetDiscriminator
 from .discriminator_sn import UNetDiscriminatorSN as UNetDiscriminatorSN
+from .mix import Mixture as Mixture
 from .options import BlendOptions as BlendOptions
 from .options import ExportOptions as ExportOptions
+from .options import MixOptions as MixOptions
 from .rrdbnet import RRDBNet as RRDBNet
 from .variants import PRESETS as PRESETS
 from .variants import Variant as Variant

@@ -1,10 +1,11 @@
-"""Options of `aimanga export` and `aimanga models blend`."""
+"""Options of `aimanga export`, `aimanga models blend` and `aimanga models mix`."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from aimanga.config import Config
+from aimanga.options import Overwrite
 
 
 class ExportOptions(Config):
@@ -20,3 +21,9 @@ class BlendOptions(Config):
 
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Weight of the second model: 0 is the first one, 1 the second."""
+
+
+class MixOptions(Config):
+    """How a mixture is written."""
+
+    overwrite: Overwrite = False

@@ -145,7 +145,12 @@ def plan_upscale(inputs: Paths, output: str | Path, options: UpscaleOptions) -> 
 
 
 def upscale_file(
-    source: Path, target: Path, tick: Tick = lambda share: None, *, options: UpscaleOptions
+    source: Path,
+    target: Path,
+    tick: Tick = lambda share: None,
+    *,
+    options: UpscaleOptions,
+    engine: Engine | None = None,
 ) -> Mapping[str, Detail]:
     """Upscale one file into another.
 
@@ -154,6 +159,7 @@ def upscale_file(
         target: The result; its suffix names the format, its folder exists.
         tick: Called with the share of the work that is done.
         options: How.
+        engine: Runs in place of the model, device and precision that `options` names, for weights without a file.
 
     Returns:
         `input_size`, `output_size`, `model`, `model_sha256`, `strength`, `device` and `precision`.
@@ -162,7 +168,7 @@ def upscale_file(
         AimangaError: Reading, upscaling or writing is not possible; nothing was written.
     """
     picture = PictureFile(source, max_pixels=options.max_pixels, first_page=options.first_page)
-    engine = load_engine(options.model, options.device, options.precision)
+    engine = engine or load_engine(options.model, options.device, options.precision)
     size = _result_size(picture.header, options, engine.model.scale)
     check_size(format_of(target), *size, source)
     _check_memory(source, picture.header, engine)

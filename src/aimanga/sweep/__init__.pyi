@@ -1,0 +1,2 @@
+from .options import SweepOptions as SweepOptions
+from .run import sweep as sweep
