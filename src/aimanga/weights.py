@@ -117,7 +117,7 @@ WEIGHT_FILES: tuple[WeightFile, ...] = (
     ),
     WeightFile(
         "realesr-general-wdn-x4v3",
-        "realesr-general-x4v3 without denoising: blend the two",
+        "realesr-general-x4v3 without denoising: mix the two",
         f"{_REALESRGAN}/v0.2.5.0/realesr-general-wdn-x4v3.pth",
         "BSD-3-Clause",
         size=4_885_111,

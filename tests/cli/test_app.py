@@ -10,7 +10,7 @@ HEAVY = ("torch", "numpy", "pyvips", "safetensors", "pooch", "requests")
 def test_help_imports_nothing_heavy():
     """What makes `--help` answer at once."""
     asked = [
-        ["--help"], ["upscale", "--help"], ["models", "--help"], ["models", "blend", "--help"], ["weights", "--help"],
+        ["--help"], ["upscale", "--help"], ["models", "--help"], ["models", "mix", "--help"], ["weights", "--help"],
         ["models", "mix", "--help"], ["models", "sweep", "--help"],
         ["export", "--help"], ["score", "--help"], ["curate", "--help"], ["train", "--help"],
         ["testset", "build", "--help"], ["evaluate", "--help"], ["benchmark", "--help"], ["metrics", "--help"],

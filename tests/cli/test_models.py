@@ -53,14 +53,11 @@ def test_show_tells_what_a_network_costs_and_where_it_comes_from(aimanga_cli, ti
         assert fact in shown
 
 
-def test_blend_and_export_make_models_that_can_be_shown(aimanga_cli, tiny, tmp_path):
-    blended, exported = tmp_path / "blended.safetensors", tmp_path / "exported.pth"
-    result = aimanga_cli(
-        "models", "blend", tiny("a.safetensors"), tiny("bb.safetensors"), "--alpha", "0.7", "-o", blended
-    )
+def test_mix_and_export_make_models_that_can_be_shown(aimanga_cli, tiny, tmp_path):
+    mixed, exported = tmp_path / "mixed.safetensors", tmp_path / "exported.pth"
+    result = aimanga_cli("models", "mix", f"{tiny('a.safetensors')}=0.3", f"{tiny('bb.safetensors')}=0.7", "-o", mixed)
     assert result.returncode == 0, result.stderr
-    assert "0.3 " in result.stdout and "0.7 " in result.stdout
-    result = aimanga_cli("export", blended, "-o", exported)
+    result = aimanga_cli("export", mixed, "-o", exported)
     assert result.returncode == 0, result.stderr
     assert "attention none, upsampler nearest" in result.stdout
     assert "RRDBNet" in aimanga_cli("models", "show", exported).stdout
@@ -105,7 +102,6 @@ def test_wrong_usage_is_2_and_says_why(aimanga_cli, tiny, tmp_path):
     for arguments, message in (
         (["models", "show", "nothing"], "no model of this name"),
         (["models", "show", "realesrgan-x2plus"], "aimanga weights fetch realesrgan-x2plus"),
-        (["models", "blend", path, path, "--alpha", "2", "-o", tmp_path / "c.safetensors"], "less than or equal to 1"),
         (
             ["export", path, "-o", tmp_path / "a.onnx", "--preset", "other"],
             "--preset other: Input should be 'realesrgan' or 'aimanga'",

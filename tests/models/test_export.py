@@ -5,9 +5,9 @@ import torch
 from aimanga.errors import ModelError, UsageError
 from aimanga.images import read
 from aimanga.models import PRESETS, RRDBNet, SRVGGNetCompact, load_model, save_checkpoint
-from aimanga.models.blend import blend_files
-from aimanga.models.checkpoint import read_info, read_state
+from aimanga.models.checkpoint import read_info
 from aimanga.models.export import export
+from aimanga.models.mix import mix
 from aimanga.tensors import from_array
 
 TINY = {"features": 8, "blocks": 1, "growth": 4}
@@ -143,39 +143,9 @@ def test_spandrel_reads_the_pth_and_gives_the_same(tmp_path, network):
     torch.testing.assert_close(run(theirs.model.eval(), x), run(model.network, x), atol=1e-5, rtol=0)
 
 
-def test_a_blend_is_the_mixture_of_its_weights(tmp_path):
-    paths = [saved(tmp_path / f"{n}.safetensors", RRDBNet(**TINY), n, license=("MIT", "Apache-2.0")[n]) for n in (0, 1)]
-    blend_files(*paths, tmp_path / "c.safetensors", alpha=0.25)
-    first, second, made = (read_state(path) for path in (*paths, tmp_path / "c.safetensors"))
-    for name, tensor in made.items():
-        torch.testing.assert_close(tensor, 0.75 * first[name] + 0.25 * second[name])
-    info = read_info(tmp_path / "c.safetensors")
-    assert info.license == "MIT AND Apache-2.0"
-    assert info.parent.startswith("0.75 ") and all(load_model(path).sha256 in info.parent for path in paths)
-    for alpha, path in ((0, paths[0]), (1, paths[1])):
-        blend_files(*paths, tmp_path / "c.safetensors", alpha=alpha)
-        assert all(
-            torch.equal(tensor, read_state(path)[name])
-            for name, tensor in read_state(tmp_path / "c.safetensors").items()
-        )
-
-
-def test_what_cannot_be_blended(tmp_path):
-    plain = saved(tmp_path / "a.safetensors", RRDBNet(**TINY))
-    for other, alpha, name, error, message in (
-        (RRDBNet(**TINY | {"growth": 5}), 0.5, "c.safetensors", UsageError, "growth . and 5"),
-        (SRVGGNetCompact(features=4, convs=1), 0.5, "c.safetensors", UsageError, "RRDBNet, .* a SRVGGNetCompact"),
-        (RRDBNet(**TINY), 1.5, "c.safetensors", UsageError, "--alpha 1.5: .*less than or equal to 1"),
-        (RRDBNet(**TINY), 0.5, "c.pth", UsageError, r"written to a \.safetensors"),
-    ):
-        with pytest.raises(error, match=message):
-            blend_files(plain, saved(tmp_path / "b.safetensors", other), tmp_path / name, alpha=alpha)
-        assert not (tmp_path / name).exists()
-
-
-def test_real_models_blend_into_something_between(tmp_path, samples):
+def test_real_models_mix_into_something_between(tmp_path, samples):
     names = ("realesrgan-x4plus", "realsr-df2k")
-    blend_files(*names, tmp_path / "c.safetensors")
+    mix(dict.fromkeys(names, 0.5), tmp_path / "c.safetensors")
     x = from_array(read(samples / "parrot.jpg").pixels[40:80, 40:80])
     one, other, made = (run(load_model(name).network, x) for name in (*names, tmp_path / "c.safetensors"))
     assert torch.isfinite(made).all()

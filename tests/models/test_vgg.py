@@ -1,6 +1,9 @@
+import h5py
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
 from aimanga import weights
 from aimanga.errors import ModelError
@@ -89,3 +92,64 @@ def test_without_the_file_it_is_said_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
     with pytest.raises(ModelError, match=r"weights fetch vgg19.*https://download\.pytorch\.org/.*weights add vgg19"):
         load_vgg("vgg19")
+
+
+HED = {"conv1_1": 3, "conv1_2": 64, "conv2_1": 64, "conv2_2": 128, "conv3_1": 128, "conv3_2": 256, "conv3_3": 256,
+       "conv4_1": 256, "conv4_2": 512, "conv4_3": 512}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hed(tmp_path_factory):
+    """Random weights in Keras' layout of HED's HDF5 file, which takes BGR."""
+    generator = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("hed") / "hed.h5"
+    kernels = {}
+    with h5py.File(path, "w") as file:
+        for name, channels in HED.items():
+            stage, conv = int(name[4]), int(name[6]) - 1
+            out = 64 * 2 ** (stage - 1)
+            kernel = generator.normal(size=(3, 3, channels, out)).astype(np.float32) * (2 / (9 * channels)) ** 0.5
+            bias = generator.normal(size=out).astype(np.float32) * 0.1
+            place = f"block{stage}/layers/conv2d{f'_{conv}' if conv else ''}/vars"
+            file[f"{place}/0"], file[f"{place}/1"] = kernel, bias
+            kernels[name] = torch.from_numpy(kernel).permute(3, 2, 0, 1), torch.from_numpy(bias)
+    return path, kernels
+
+
+def test_vgg16_of_hed_takes_levels_of_255_in_bgr(hed):
+    path, kernels = hed
+    x = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(1))
+    value = x.flip(1) * 255 - torch.tensor([104.00699, 116.66877, 122.67892]).view(1, 3, 1, 1)
+    expected = {}
+    for name, (kernel, bias) in kernels.items():
+        if name in ("conv2_1", "conv3_1", "conv4_1"):
+            value = F.max_pool2d(value, 2)
+        value = F.conv2d(value, kernel, bias, padding=1)
+        if name in ("conv1_2", "conv2_2", "conv3_3", "conv4_3"):
+            expected[name] = value
+        value = value.relu()
+    found = load_vgg(str(path))(x)
+    assert list(found) == list(expected)
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-2)
+
+
+def test_weights_under_hed_s_own_names_are_the_same(hed, tmp_path):
+    path, kernels = hed
+    state = {}
+    for name, (kernel, bias) in kernels.items():
+        weight = kernel.flip(1) if name == "conv1_1" else kernel
+        state |= {f"{name}.weight": weight.contiguous(), f"{name}.bias": bias}
+    save_file(state, tmp_path / "hed.safetensors")
+    one, other = (load_vgg(str(file)).state_dict() for file in (path, tmp_path / "hed.safetensors"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_another_hdf5_file_is_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = [1.0]
+    (tmp_path / "broken.h5").write_bytes(b"nothing")
+    for name in ("other.h5", "broken.h5"):
+        with pytest.raises(ModelError, match=f"{name}: this file is damaged, or not of HED"):
+            load_vgg(str(tmp_path / name))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from aimanga.degrade import degrade, load_mixture
+from aimanga.degrade import degrade, load_degradations
 from aimanga.errors import PictureError, ResourceError
 from aimanga.images import Box, Picture, write
 from aimanga.train import loader as module
@@ -25,7 +25,7 @@ def loading(read_recipe, tmp_path):
     def make(*sources, settings=(), rank=0, ranks=1):
         file = read_recipe(*sources, settings=settings)
         data = check(file, find_sets(file, 4), 4, tmp_path / "run.jsonl")
-        return Loader(data, file.recipe, load_mixture("realesrgan"), 4, rank=rank, ranks=ranks)
+        return Loader(data, file.recipe, load_degradations("realesrgan"), 4, rank=rank, ranks=ranks)
 
     return make
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import aimanga
-from aimanga.degrade import load_mixture
+from aimanga.degrade import load_degradations
 from aimanga.errors import UsageError
 from aimanga.images import Picture, write
 from aimanga.metrics import score
@@ -39,7 +39,7 @@ def prepared(read_recipe):
     def make(*settings, source='path = "a"', degradation="realesrgan"):
         file = read_recipe(source, settings=[*SETTINGS, *settings])
         items = find_sets(file, 4)[0].items
-        return Validator.prepared(file, items, 4, load_mixture(degradation), CPU)
+        return Validator.prepared(file, items, 4, load_degradations(degradation), CPU)
 
     return make
 
@@ -139,12 +139,12 @@ def test_with_real_pictures_alone_a_metric_decides(photos, read_recipe, tmp_path
     photos("a", ["x"], 96, 96)
     photos("real", ["p"], 40, 40)
     file = read_recipe('path = "a"', settings=[*SETTINGS, f"validation.real={tmp_path / 'real'}"])
-    assert Validator.prepared(file, [], 4, load_mixture("bicubic"), CPU).decides == "real brisque"
+    assert Validator.prepared(file, [], 4, load_degradations("bicubic"), CPU).decides == "real brisque"
     file = read_recipe(
         'path = "a"', settings=[*SETTINGS, f"validation.real={tmp_path / 'real'}", "validation.best=psnr"]
     )
     with pytest.raises(UsageError, match=r"--set validation\.best: psnr "):
-        Validator.prepared(file, [], 4, load_mixture("bicubic"), CPU)
+        Validator.prepared(file, [], 4, load_degradations("bicubic"), CPU)
 
 
 def test_all_that_cannot_be_read_is_named(photos, read_recipe, tmp_path):
@@ -153,12 +153,12 @@ def test_all_that_cannot_be_read_is_named(photos, read_recipe, tmp_path):
     broken.write_bytes(b"nothing")
     settings = [*SETTINGS, f"validation.real={broken.parent}", f"validation.pictures={tmp_path / 'gone'}"]
     with pytest.raises(UsageError) as caught:
-        Validator.prepared(read_recipe('path = "a"', settings=settings), [], 4, load_mixture("bicubic"), CPU)
+        Validator.prepared(read_recipe('path = "a"', settings=settings), [], 4, load_degradations("bicubic"), CPU)
     assert "--set validation.pictures: no such file or folder" in str(caught.value)
     assert "--set validation.real: " in str(caught.value)
     assert "q.png" in str(caught.value)
     with pytest.raises(UsageError, match=r"line \d+, validation\.held_out: there is no validation set"):
-        Validator.prepared(read_recipe('path = "a"', settings=SETTINGS), [], 4, load_mixture("bicubic"), CPU)
+        Validator.prepared(read_recipe('path = "a"', settings=SETTINGS), [], 4, load_degradations("bicubic"), CPU)
 
 
 def test_metrics_are_looked_at_before_any_work(read_recipe, monkeypatch, tmp_path):

@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from aimanga.degrade import load_mixture
+from aimanga.degrade import load_degradations
 from aimanga.errors import ResourceError
 from aimanga.models import RRDBNet
 from aimanga.models.catalog import LoadedModel
@@ -38,7 +38,7 @@ def storing(read_recipe, photos, tmp_path):
         networks = Networks(LoadedModel("start", generator, 4, 4, None, ""), generator, None, None, teacher)
         windows = Windows(tmp_path / "stored", recipe, networks, data.pictures, rank=rank, ranks=ranks)
         fabric, _, _ = make_fabric("cpu", recipe)
-        degradation = load_mixture("realesrgan")
+        degradation = load_degradations("realesrgan")
         whole = recipe.replaced(data=recipe.data.replaced(crop=64, outer_crop=None))
         crops = next(Loader(data, whole.replaced(train={"iterations": 1, "batch_size": 3}), degradation, 4).batches(0))
         return windows, generator, crops, lambda: list(windows.prepare(data, degradation, fabric, 0))

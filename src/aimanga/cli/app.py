@@ -26,7 +26,7 @@ VERBS = {
     "benchmark": "Run methods on test sets and compare them.",
     "testset": "Build, verify and read test sets.",
     "metrics": "List the metrics.",
-    "models": "List the models; show one, blend two.",
+    "models": "List the models; show one, mix several, sweep between two.",
     "weights": "Fetch weight files, or add them by hand.",
     "export": "Export a model for other programs.",
 }

@@ -1,4 +1,4 @@
-"""`aimanga models`: list the models, show one, blend two, mix several, sweep between mixtures."""
+"""`aimanga models`: list the models, show one, mix several, sweep between mixtures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +7,7 @@ import typer
 
 from aimanga.cli.console import say, say_results
 from aimanga.cli.options import Output, with_options
-from aimanga.models.options import BlendOptions, MixOptions
+from aimanga.models.options import MixOptions
 from aimanga.sweep.options import SweepOptions
 from aimanga.text import counted
 
@@ -100,21 +100,6 @@ def show(
         if value:
             table.add_row(name, Text(value))  # a recipe's tables look like markup
     Console().print(table)
-
-
-@models.command()
-@with_options
-def blend(
-    first: Annotated[str, typer.Argument(metavar="A", help="A name, or a weight file.", show_default=False)],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another with the same network.", show_default=False)],
-    output: Checkpoint,
-    options: BlendOptions,
-) -> None:
-    """Interpolate the weights of two models: between sharp and smooth, or between noise kept and removed."""
-    from aimanga.models.blend import blend_files
-
-    blend_files(first, second, output, options)
-    typer.echo(f"{output}: {1 - options.alpha:g} {first} + {options.alpha:g} {second}")
 
 
 @models.command()

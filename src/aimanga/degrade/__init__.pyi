@@ -1,7 +1,7 @@
 from .fit import Fit as Fit
 from .fit import fit_recipe as fit_recipe
-from .mixture import Mixture as Mixture
-from .mixture import load_mixture as load_mixture
+from .mixture import DegradationMixture as DegradationMixture
+from .mixture import load_degradations as load_degradations
 from .options import FitOptions as FitOptions
 from .options import PairOptions as PairOptions
 from .options import PreviewOptions as PreviewOptions

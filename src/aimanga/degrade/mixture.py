@@ -13,7 +13,7 @@ from aimanga.problems import Problems
 
 
 @dataclass(frozen=True)
-class Mixture:
+class DegradationMixture:
     """Recipes of one scale, and how often each of them is used.
 
     Attributes:
@@ -35,7 +35,7 @@ class Mixture:
         return draw(recipe, height, width, seed)
 
 
-def load_mixture(recipes: str | Path | Mapping[str, float]) -> Mixture:
+def load_degradations(recipes: str | Path | Mapping[str, float]) -> DegradationMixture:
     """Read the recipes of a mixture.
 
     Args:
@@ -53,4 +53,4 @@ def load_mixture(recipes: str | Path | Mapping[str, float]) -> Mixture:
     if len({recipe.scale for recipe in found.values()}) > 1:
         problems.add(f"of different scales: {', '.join(f'{name} {recipe.scale}' for name, recipe in found.items())}")
     problems.refuse()
-    return Mixture(tuple(found.values()), tuple(shares.values()))
+    return DegradationMixture(tuple(found.values()), tuple(shares.values()))

@@ -1,4 +1,3 @@
-from .blend import blend_files as blend_files
 from .catalog import DEFAULT_MODEL as DEFAULT_MODEL
 from .catalog import MODELS as MODELS
 from .catalog import LoadedModel as LoadedModel
@@ -9,7 +8,6 @@ from .compact import SRVGGNetCompact as SRVGGNetCompact
 from .discriminator import UNetDiscriminator as UNetDiscriminator
 from .discriminator_sn import UNetDiscriminatorSN as UNetDiscriminatorSN
 from .mix import Mixture as Mixture
-from .options import BlendOptions as BlendOptions
 from .options import ExportOptions as ExportOptions
 from .options import MixOptions as MixOptions
 from .rrdbnet import RRDBNet as RRDBNet

@@ -19,7 +19,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from aimanga.degrade import Mixture, Sample, degrade
+from aimanga.degrade import DegradationMixture, Sample, degrade
 from aimanga.errors import AimangaError, PictureError, ResourceError
 from aimanga.hashing import seed_of
 from aimanga.images import Box, Picture, PictureFile, rgb
@@ -75,8 +75,8 @@ class Loader:
     """
 
     def __init__(
-        self, data: DataSet, recipe: TrainRecipe, degradation: Mixture, scale: int, *, rank: int = 0, ranks: int = 1,
-        workers: int = 0,
+        self, data: DataSet, recipe: TrainRecipe, degradation: DegradationMixture, scale: int, *,
+        rank: int = 0, ranks: int = 1, workers: int = 0,
     ) -> None:  # fmt: skip
         self._batches = _Batches(data, recipe, degradation, scale, rank, ranks)
         self._workers = workers if recipe.data.workers is None else recipe.data.workers
@@ -142,7 +142,7 @@ class _Batches(Dataset["Batch | Exception"]):
     """The batch of each iteration; arguments as for `Loader`. An error is returned: it has to cross a process."""
 
     def __init__(
-        self, data: DataSet, recipe: TrainRecipe, degradation: Mixture, scale: int, rank: int, ranks: int,
+        self, data: DataSet, recipe: TrainRecipe, degradation: DegradationMixture, scale: int, rank: int, ranks: int,
         finishes: bool = True,
     ) -> None:  # fmt: skip
         self._arguments = data, recipe, degradation, scale, rank, ranks

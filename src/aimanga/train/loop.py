@@ -15,7 +15,7 @@ from torch import Tensor
 
 from aimanga.atomic import locked
 from aimanga.config import write_toml
-from aimanga.degrade import load_mixture
+from aimanga.degrade import load_degradations
 from aimanga.errors import DivergedError, ResourceError, UsageError
 from aimanga.memory import freed_memory_kept
 from aimanga.problems import Problems
@@ -102,7 +102,7 @@ def set_up(file: RecipeFile, folder: Path, options: TrainOptions, watcher: Train
     with problems.noting():
         networks = build(file)
     with problems.noting(file.where("data", "degradation")):
-        degradation = load_mixture(recipe.data.degradation)
+        degradation = load_degradations(recipe.data.degradation)
         if networks is not None and degradation.scale != networks.scale:
             raise UsageError(f"it is of scale {degradation.scale}, the model of {networks.scale}")
     with problems.noting():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aimanga.batch import find
-from aimanga.degrade import Mixture, degrade
+from aimanga.degrade import DegradationMixture, degrade
 from aimanga.errors import PictureError, UsageError
 from aimanga.hashing import seed_of
 from aimanga.images import READABLE_SUFFIXES, Box, PictureFile
@@ -96,7 +96,7 @@ class Validator:
         self.decides = self._deciding(recipe.validation.best)
 
     @classmethod
-    def prepared(cls, file: RecipeFile, held_out: Sequence[Item], scale: int, degradation: Mixture,
+    def prepared(cls, file: RecipeFile, held_out: Sequence[Item], scale: int, degradation: DegradationMixture,
                  device: torch.device) -> "Validator":  # fmt: skip
         """Load the validation sets of a recipe.
 
@@ -319,7 +319,7 @@ def lower_is_better(metric: str) -> bool:
     return metric == L1 or find_metric(metric).better == "lower"
 
 
-def _held_out(item: Item, recipe: TrainRecipe, scale: int, degradation: Mixture) -> Example:
+def _held_out(item: Item, recipe: TrainRecipe, scale: int, degradation: DegradationMixture) -> Example:
     limit = recipe.data.max_pixels
     header = PictureFile(item.file, max_pixels=limit).header
     box = _centre(item.box or Box(0, 0, header.width, header.height), recipe.validation.crop, scale, item.file)

@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
 from aimanga.atomic import replacing
-from aimanga.degrade import Mixture
+from aimanga.degrade import DegradationMixture
 from aimanga.errors import ResourceError
 from aimanga.hashing import seed_of
 from aimanga.text import counted, file_size
@@ -70,7 +70,7 @@ class Windows:
         self._order = lru_cache(maxsize=2)(self._draw_order)
         self._maps: list[Tensor] = []
 
-    def prepare(self, data: DataSet, degradation: Mixture, fabric: Fabric, workers: int) -> Iterator[int]:
+    def prepare(self, data: DataSet, degradation: DegradationMixture, fabric: Fabric, workers: int) -> Iterator[int]:
         """Store what is not stored yet.
 
         Args:
@@ -182,7 +182,7 @@ class Windows:
         except (OSError, ValueError, KeyError):
             return 0
 
-    def _key(self, data: DataSet, degradation: Mixture, fabric: Fabric) -> str:
+    def _key(self, data: DataSet, degradation: DegradationMixture, fabric: Fabric) -> str:
         """A digest of everything that the stored crops depend on."""
         recipe, networks = self._recipe, self._networks
         digest = hashlib.sha256()
