@@ -22,7 +22,7 @@ from aimanga.train.recipe import TrainRecipe
 RECIPE = "recipe.toml"
 """The recipe of a run, in its folder."""
 
-TRAIN_RECIPES = ("aimanga", "psnr", "smoke")
+TRAIN_RECIPES = ("aimanga", "aimanga-x4", "aimanga-x4-fast", "finetune-cpu", "psnr", "smoke")
 """The recipes that come with the package: `train-NAME.toml`."""
 
 # Every path of a recipe; `*` is any element.
