@@ -35,6 +35,7 @@ from aimanga.train.recipe import TrainRecipe
 from aimanga.train.resuming import check_folder
 from aimanga.train.run import BEST, Run
 from aimanga.train.schedule import learning_rates
+from aimanga.train.scores import is_artifact
 from aimanga.train.sources import find_sets
 from aimanga.train.states import States, bytes_on_disk
 from aimanga.train.validation import Validator
@@ -214,7 +215,8 @@ def validate(run: Run) -> None:
         found = run.validator.run(run.networks.start, model, run.folder / "validation" / f"{run.iteration:06}")
         better, worse = run.history.add(run.iteration, found.scores)
         for series in better:
-            run.save_weights(run.folder / f"best-{series.replace(' ', '-')}.safetensors")
+            if not is_artifact(series):  # the weights with the least of one are often the start's
+                run.save_weights(run.folder / f"best-{series.replace(' ', '-')}.safetensors")
         if run.validator.decides in better:
             run.save_weights(run.folder / BEST)
         grids = {name: path.relative_to(run.folder).as_posix() for name, path in found.grids.items()}
