@@ -205,7 +205,7 @@ class Validator:
             series = f"{kind} {name}"
             if scores.get(name, 0.0) > limit and series not in self._warned:
                 self._warned.add(series)
-                warnings.append(f"{series} is {scores[name]:.3g}, above {limit:g}: look for artifacts in flat areas")
+                warnings.append(f"{series} is {scores[name]:.3g}, above {limit:g}: look at the validation pictures")
         return warnings
 
     def _deciding(self, wanted: str | None) -> str:
