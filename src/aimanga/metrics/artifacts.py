@@ -126,9 +126,10 @@ def artifacts(low: Tensor, output: Tensor) -> Artifacts:
     # Rounded as the output is: rounding a gradient makes a pattern. Mirrored borders vanish in the window.
     made, given = _power(made), _power(resize(small, BLOCK, BLOCK).round())
     lines = torch.fft.fftfreq(BLOCK, 1 / BLOCK, device=output.device).abs()
-    high = torch.maximum(lines[:, None], lines) >= _LOWEST_OF_NOISE
-    noise = float((made - given)[..., high].mean((0, 2)).median().clamp(min=0).sqrt())
-    weights = 1 / (made[..., high].mean(2)[..., None, None] + _UNSEEN)
+    high = (torch.maximum(lines[:, None], lines) >= _LOWEST_OF_NOISE).to(made).flatten()
+    fine, given_fine = (spectra.flatten(2) @ (high / high.sum()) for spectra in (made, given))
+    noise = float((fine - given_fine).mean(0).median().clamp(min=0).sqrt())
+    weights = 1 / (fine[..., None, None] + _UNSEEN)
     spectra = (weights * (made + _UNSEEN)).sum((0, 1)), (weights * given).sum((0, 1))
     two, four = (math.fsum(_ratio(*spectra, at) for at in grid) / len(grid) for grid in (_TWO, _FOUR))
     return Artifacts(two, four, noise, drift, len(places))
@@ -184,8 +185,8 @@ def _power(blocks: Tensor) -> Tensor:
     """The power spectra of blocks, ... x 32 x 32, without their planes; s^2 for white noise of deviation s."""
     line = torch.hann_window(BLOCK, dtype=blocks.dtype, device=blocks.device)
     window = line[:, None] * line
-    spectra: Tensor = torch.fft.fft2(_without_plane(blocks) * window)
-    return spectra.abs().square() / window.square().sum()
+    spectra = torch.view_as_real(torch.fft.fft2(_without_plane(blocks) * (window / window.norm())))
+    return spectra.square().sum(-1)
 
 
 def _ratio(made: Tensor, given: Tensor, at: tuple[int, int]) -> float:
