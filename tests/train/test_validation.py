@@ -1,5 +1,3 @@
-import json
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +7,14 @@ import torch
 import aimanga
 from aimanga.degrade import load_degradations
 from aimanga.errors import UsageError
-from aimanga.images import Picture, write
+from aimanga.images import Picture
 from aimanga.metrics import score
+from aimanga.metrics.artifacts import LIMITS, find_artifacts
 from aimanga.models import RRDBNet, load_model, save_checkpoint
 from aimanga.tensors import from_array
 from aimanga.train.sources import find_sets
-from aimanga.train.validation import Example, History, Validator, is_better, lower_is_better
+from aimanga.train.validation import Validator
+from aimanga.train.validation_sets import Example
 from tests.train.conftest import noise
 
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ def test_held_out_pictures_are_measured_with_their_true_ones(photos, prepared, m
     validator = prepared()
     found = validator.run(model, model, tmp_path / "out")
     assert found.scores.keys() == {"held_out"}
-    assert found.scores["held_out"].keys() == {"l1", "psnr", "brisque"}
+    assert found.scores["held_out"].keys() - LIMITS.keys() == {"l1", "psnr", "brisque"}
     psnr, difference = [], []
     for example in examples(validator)["held_out"]:
         assert example.high.shape == (1, 3, 64, 64)
@@ -75,46 +75,18 @@ def test_real_pictures_are_measured_alone(photos, prepared, model, tmp_path):
     validator = prepared(f"validation.real={tmp_path / 'real'}")
     assert (validator.count("held_out"), validator.count("real")) == (1, 2)
     found = validator.run(model, model, tmp_path / "out")
-    assert found.scores["real"].keys() == {"brisque"}
+    assert found.scores["real"].keys() - LIMITS.keys() == {"brisque"}
     assert examples(validator)["real"][0].low.shape == (1, 3, 16, 16)
     assert set(found.grids) == {"held_out", "real"}
-
-
-def test_the_damage_is_the_same_each_time_and_in_any_company(photos, prepared):
-    photos("a", ["x", "y"], 96, 96)
-    one, again = (examples(prepared())["held_out"] for _ in range(2))
-    alone = examples(prepared(source='path = "a/y.png"'))["held_out"]
-    other = examples(prepared("train.seed=1"))["held_out"]
-    for first, second in zip(one, again, strict=True):
-        assert torch.equal(first.low, second.low)
-        assert torch.equal(first.high, second.high)
-    assert torch.equal(one[1].low, alone[0].low)
-    assert not torch.equal(one[0].low, other[0].low)
-
-
-def test_the_middle_is_looked_at_and_stored_pairs_stay_aligned(prepared, tmp_path):
-    high = noise(0, 100, 92)
-    for folder, pixels in (("a", high), ("low", high[::4, ::4])):
-        (tmp_path / folder).mkdir()
-        write(Picture(np.ascontiguousarray(pixels)), tmp_path / folder / "x.png")
-    [example] = examples(prepared(source='path = "a"\nlr = "low"'))["held_out"]
-    assert torch.equal(example.high[:, :, ::4, ::4], example.low)
-    assert torch.equal(example.high, from_array(np.ascontiguousarray(high[12:76, 16:80])))
-
-
-def test_a_picture_smaller_than_the_crop_is_taken_whole(photos, prepared):
-    photos("a", ["x"], 51, 37)
-    [example] = examples(prepared())["held_out"]
-    assert example.high.shape == (1, 3, 36, 48)
 
 
 def test_what_is_too_small_for_a_metric_is_left_out_with_one_warning(photos, prepared, model, tmp_path):
     photos("a", ["x", "y"], 64, 64)
     validator = prepared('validation.metrics=["niqe"]')
     first, second = (validator.run(model, model, tmp_path / "out") for _ in range(2))
-    assert first.scores["held_out"].keys() == {"l1"}
-    assert len(first.warnings) == 1
-    assert "held_out niqe is left out for 2 of 2 pictures: x: NIQE needs" in first.warnings[0]
+    assert first.scores["held_out"].keys() - LIMITS.keys() == {"l1"}
+    [warning] = [message for message in first.warnings if "left out" in message]
+    assert "held_out niqe is left out for 2 of 2 pictures: x: NIQE needs" in warning
     assert second.warnings == ()
 
 
@@ -125,6 +97,7 @@ def test_what_is_too_small_for_a_metric_is_left_out_with_one_warning(photos, pre
         (True, [], "held_out l1"),
         (True, ["validation.best=brisque"], "real brisque"),
         (False, ["validation.best=brisque"], "held_out brisque"),
+        (True, ["validation.best=Colour-drift"], "real colour_drift"),
         (True, ["validation.best=psnr"], "held_out psnr"),
     ],
 )
@@ -147,20 +120,6 @@ def test_with_real_pictures_alone_a_metric_decides(photos, read_recipe, tmp_path
         Validator.prepared(file, [], 4, load_degradations("bicubic"), CPU)
 
 
-def test_all_that_cannot_be_read_is_named(photos, read_recipe, tmp_path):
-    photos("a", ["x"])
-    broken = photos("real", ["p"]) / "q.png"
-    broken.write_bytes(b"nothing")
-    settings = [*SETTINGS, f"validation.real={broken.parent}", f"validation.pictures={tmp_path / 'gone'}"]
-    with pytest.raises(UsageError) as caught:
-        Validator.prepared(read_recipe('path = "a"', settings=settings), [], 4, load_degradations("bicubic"), CPU)
-    assert "--set validation.pictures: no such file or folder" in str(caught.value)
-    assert "--set validation.real: " in str(caught.value)
-    assert "q.png" in str(caught.value)
-    with pytest.raises(UsageError, match=r"line \d+, validation\.held_out: there is no validation set"):
-        Validator.prepared(read_recipe('path = "a"', settings=SETTINGS), [], 4, load_degradations("bicubic"), CPU)
-
-
 def test_metrics_are_looked_at_before_any_work(read_recipe, monkeypatch, tmp_path):
     monkeypatch.setenv("AIMANGA_WEIGHTS", str(tmp_path))
     settings = ['validation.metrics=["nice", "nrqm", "psnr"]', "validation.best=ssim"]
@@ -169,7 +128,9 @@ def test_metrics_are_looked_at_before_any_work(read_recipe, monkeypatch, tmp_pat
     message = str(caught.value)
     assert "--set validation.metrics: nice: there is no metric of this name" in message
     assert "aimanga weights fetch nrqm" in message
-    assert "--set validation.best: ssim is neither l1 nor among the metrics" in message
+    assert (
+        "--set validation.best: ssim is neither among the metrics nor one of l1, grid, noise, colour_drift" in message
+    )
     Validator.check(read_recipe('path = "a"', settings=SETTINGS))
 
 
@@ -191,31 +152,60 @@ def test_gray_pictures_stay_gray(photos, read_recipe, model, tmp_path):
     assert np.array_equal(made[:, :, 0], made[:, :, 1])
 
 
-def scores(l1, psnr):
-    return {"held_out": {"l1": l1, "psnr": psnr}}
+PLAIN = (90, 120, 150)
 
 
-def test_the_best_and_the_worse():
-    history = History()
-    assert history.add(0, scores(0.10, 20.0)) == (["held_out l1", "held_out psnr"], [])
-    assert history.add(10, scores(0.09, 19.0)) == (["held_out l1"], ["held_out psnr"])
-    assert history.add(20, scores(0.095, 21.0)) == (["held_out psnr"], [])
-    assert history.add(30, scores(0.095, math.nan)) == ([], ["held_out psnr"])
-    assert history.add(40, scores(0.2, math.inf)) == (["held_out psnr"], ["held_out l1"])
-    assert history.best == {"held_out l1": 0.09, "held_out psnr": math.inf}
-    assert history.iterations == {"held_out l1": 10, "held_out psnr": 40}
+def flat_examples():
+    """A flat picture with ground truth; the same without it, and a picture of noise."""
+    low, high = (from_array(np.full((side, side, 3), PLAIN, np.uint8)) for side in (32, 128))
+    real = [Example("plain", low, None), Example("noise", from_array(noise(0, 32, 32)), None)]
+    return {"held_out": [Example("plain", low, high)], "real": real}
 
 
-def test_a_history_goes_on_from_json():
-    history = History()
-    history.add(0, scores(0.1 + 0.2, 20.0))
-    history.add(10, scores(0.2, math.inf))
-    again = History.from_json(json.loads(json.dumps(history.to_json(), allow_nan=False)))
-    assert again == history
+@pytest.fixture
+def shuffled(model):
+    """A network whose PixelShuffle starts with random phases, and gives a picture with them in it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = RRDBNet(features=8, blocks=1, growth=4, upsampler="pixelshuffle").eval()
+    network.conv_last.bias.data.fill_(0.5)
+    return replace(model, network=network)
 
 
-def test_directions():
-    assert lower_is_better("l1") and lower_is_better("niqe") and not lower_is_better("psnr")
-    assert is_better("psnr", 21, 20)
-    assert not is_better("l1", 0.2, 0.1)
-    assert not is_better("niqe", 3.0, 3.0)
+def test_artifacts_are_scores_of_every_set(read_recipe, shuffled, tmp_path):
+    """Each is the mean over the pictures that have it: noise has no flat areas."""
+    validator = Validator(flat_examples(), read_recipe('path = "a"', settings=SETTINGS).recipe, 4, CPU)
+    found = validator.run(shuffled, shuffled, tmp_path)
+    output = validator._start["real"][0].pixels
+    alone = find_artifacts(np.full((32, 32, 3), PLAIN, np.uint8), output).values
+    assert alone.keys() == LIMITS.keys()
+    for name in ("grid", "noise"):
+        assert found.scores["real"][name] == found.scores["held_out"][name] == alone[name]
+    assert found.scores["held_out"]["colour_drift"] == alone["colour_drift"] != found.scores["real"]["colour_drift"]
+
+
+def test_an_artifact_above_its_limit_is_warned_of_once(read_recipe, shuffled, tmp_path):
+    recipe = read_recipe('path = "a"', settings=SETTINGS).recipe
+    validator = Validator(flat_examples(), recipe, 4, CPU)
+    first, second = (validator.run(shuffled, shuffled, tmp_path / "out").warnings for _ in range(2))
+    for kind in ("held_out", "real"):
+        assert any(message.startswith(f"{kind} grid is ") and ", above 2: " in message for message in first)
+    assert second == ()
+
+
+def test_random_weights_are_not_warned_of_before_they_are_trained(read_recipe, shuffled, tmp_path):
+    recipe = read_recipe('path = "a"', settings=[*SETTINGS, "model.start=none"]).recipe
+    validator = Validator(flat_examples(), recipe, 4, CPU)
+    first, second = (validator.run(shuffled, shuffled, tmp_path / "out").warnings for _ in range(2))
+    assert first == ()
+    assert any("grid is" in message for message in second)
+
+
+def test_a_grid_decides_where_a_picture_is_flat(read_recipe):
+    recipe = read_recipe('path = "a"', settings=[*SETTINGS, "validation.best=grid"]).recipe
+    examples = flat_examples()
+    assert Validator(examples, recipe, 4, CPU).decides == "real grid"
+    del examples["real"][0]
+    assert Validator(examples, recipe, 4, CPU).decides == "held_out grid"
+    with pytest.raises(UsageError, match="grid cannot be computed: .* or none has flat areas"):
+        Validator({"real": examples["real"]}, recipe, 4, CPU)

@@ -33,8 +33,11 @@ def train(
     options: TrainOptions,
     recipe: Annotated[
         str | None,
-        typer.Argument(metavar="RECIPE", help="A TOML file, or one of aimanga, aimanga-x4, aimanga-x4-fast, finetune-cpu, psnr, smoke.",
-            show_default=False,),
+        typer.Argument(
+            metavar="RECIPE",
+            help="A TOML file, or one of aimanga, aimanga-x4, aimanga-x4-fast, finetune-cpu, psnr, smoke.",
+            show_default=False,
+        ),
     ] = None,
     output: Annotated[
         Path | None,

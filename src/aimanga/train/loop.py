@@ -36,6 +36,7 @@ from aimanga.train.recipe import TrainRecipe
 from aimanga.train.resuming import check_folder
 from aimanga.train.run import BEST, Run
 from aimanga.train.schedule import learning_rates, share_done
+from aimanga.train.scores import is_artifact
 from aimanga.train.sources import find_sets
 from aimanga.train.states import States, bytes_on_disk, is_finite
 from aimanga.train.validation import Validator
@@ -271,7 +272,8 @@ def _validate(run: Run) -> None:
     found = run.validator.run(run.networks.start, run.as_model(), run.folder / "validation" / f"{run.iteration:06}")
     better, worse = run.history.add(run.iteration, found.scores)
     for series in better:
-        run.save_weights(run.folder / f"best-{series.replace(' ', '-')}.safetensors")
+        if not is_artifact(series):  # the weights with the least of one are often the start's
+            run.save_weights(run.folder / f"best-{series.replace(' ', '-')}.safetensors")
     if run.validator.decides in better:
         run.save_weights(run.folder / BEST)
     grids = {name: path.relative_to(run.folder).as_posix() for name, path in found.grids.items()}

@@ -10,7 +10,7 @@ import pyvips
 from aimanga.pages import data_uri, write_html
 from aimanga.text import counted
 from aimanga.train.log import Event, read_log
-from aimanga.train.validation import lower_is_better
+from aimanga.train.scores import lower_is_better
 
 FILE = "report.html"
 

@@ -280,7 +280,8 @@ class Validation(Config):
     metrics: tuple[str, ...] = ("psnr", "ssim", "niqe", "brisque")
     """Metrics of `aimanga metrics`; FR metrics are left out on real pictures."""
     best: str | None = None
-    """The metric that chooses `best.safetensors`, on real pictures if there are any and it can. Left out: l1."""
+    """What chooses `best.safetensors`, on real pictures if they have it: one of the metrics, l1, grid, noise or
+    colour_drift. Left out: l1."""
     grid: Annotated[int, Field(ge=1, le=64)] = 4
     """Number of pictures per validation sheet."""
 

@@ -18,8 +18,10 @@ from aimanga.train.networks import Networks
 from aimanga.train.provenance import provenance
 from aimanga.train.reading import RecipeFile, without_folders
 from aimanga.train.recipe import TrainRecipe
+from aimanga.train.scores import History
 from aimanga.train.states import State, States, is_finite
-from aimanga.train.validation import HELD_OUT, REAL, History, Validator
+from aimanga.train.validation import Validator
+from aimanga.train.validation_sets import HELD_OUT, REAL
 from aimanga.train.watcher import TrainWatcher
 from aimanga.train.windows import Windows
 

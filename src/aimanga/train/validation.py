@@ -1,49 +1,28 @@
 """Evaluate the network on its validation sets: held-out pictures with ground truth, and real ones without."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from aimanga.batch import find
-from aimanga.degrade import DegradationMixture, degrade
-from aimanga.errors import PictureError, UsageError
-from aimanga.hashing import seed_of
-from aimanga.images import READABLE_SUFFIXES, Box, PictureFile
+from aimanga.degrade import DegradationMixture
+from aimanga.errors import UsageError
 from aimanga.metrics import Scorer, find_metric, missing_weights
+from aimanga.metrics.artifacts import LIMITS, find_artifacts, flat_blocks
 from aimanga.models import LoadedModel
 from aimanga.problems import Problems
-from aimanga.tensors import from_array
 from aimanga.text import counted
 from aimanga.train.grids import Output, Row, pixels_of, write_grid
 from aimanga.train.learner import L1
-from aimanga.train.loader import read_box
 from aimanga.train.reading import RecipeFile
 from aimanga.train.recipe import TrainRecipe
+from aimanga.train.scores import OWN, canonical, needs_reference
 from aimanga.train.sources import Item
+from aimanga.train.validation_sets import HELD_OUT, REAL, Example, load_validation_sets
 from aimanga.upscale.engine import Engine, NotFiniteError
 from aimanga.upscale.precision import choose_precision
-
-HELD_OUT, REAL = "held_out", "real"
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A picture of a validation set.
-
-    Attributes:
-        name: Its name, for people.
-        low: LR, 1 x 3 x h x w, float32, range [0, 1].
-        high: HR, 1 x 3 x (h scale) x (w scale); None if there is no ground truth.
-    """
-
-    name: str
-    low: Tensor
-    high: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -51,9 +30,9 @@ class Validation:
     """The result of a validation.
 
     Attributes:
-        scores: The mean of each metric by validation set, `held_out` and `real`.
+        scores: The mean of each score by validation set, `held_out` and `real`, over the pictures that have it.
         grids: The sheets by validation set.
-        warnings: The metrics that could not be computed, and why.
+        warnings: The metrics that could not be computed, and why; and artifacts above their limits.
     """
 
     scores: dict[str, dict[str, float]]
@@ -111,27 +90,9 @@ class Validator:
             UsageError: Pictures cannot be read, there are none, or the metric of `validation.best` cannot be computed
                 on them; the message names all such problems.
         """
-        recipe, problems = file.recipe, Problems()
-        items = list(held_out)
-        where = file.where("data", "sources")
-        if recipe.validation.pictures:
-            where = file.where("validation", "pictures")
-            items = [Item(path, None, None, str(path)) for path in _find(recipe.validation.pictures, where, problems)]
-        examples: dict[str, list[Example]] = {HELD_OUT: [], REAL: []}
-        for item in items:
-            with problems.noting(where, (PictureError, OSError)):
-                examples[HELD_OUT].append(_held_out(item, recipe, scale, degradation))
-        if recipe.validation.real:
-            where = file.where("validation", "real")
-            for path in _find(recipe.validation.real, where, problems):
-                with problems.noting(where, (PictureError, OSError)):
-                    examples[REAL].append(_real(path, recipe, scale))
-        if not problems and not any(examples.values()):
-            where = file.where("validation", "held_out")
-            problems.add(f"{where}: there is no validation set: use held_out, pictures or real")
-        problems.refuse()
+        examples = load_validation_sets(file, held_out, scale, degradation)
         try:
-            return cls(examples, recipe, scale, device)
+            return cls(examples, file.recipe, scale, device)
         except UsageError as error:
             raise UsageError(f"{file.where('validation', 'best')}: {error}") from error
 
@@ -143,7 +104,7 @@ class Validator:
             UsageError: There is no such metric, or its weights are missing.
         """
         validation = file.recipe.validation
-        problems, known = Problems(), [L1]
+        problems, known = Problems(), list(OWN)
         where = file.where("validation", "metrics")
         for name in validation.metrics:
             with problems.noting(where):
@@ -151,9 +112,9 @@ class Validator:
                 known.append(metric.name)
                 if reason := missing_weights(metric):
                     problems.add(f"{where}: {reason}")
-        if validation.best is not None and _canonical(validation.best) not in known:
+        if validation.best is not None and canonical(validation.best) not in known:
             where = file.where("validation", "best")
-            problems.add(f"{where}: {validation.best} is neither {L1} nor among the metrics")
+            problems.add(f"{where}: {validation.best} is neither among the metrics nor one of {', '.join(OWN)}")
         problems.refuse()
 
     def count(self, kind: str) -> int:
@@ -175,6 +136,8 @@ class Validator:
         scores: dict[str, dict[str, float]] = {}
         grids: dict[str, Path] = {}
         warnings: list[str] = []
+        # Random weights show every artifact: a warning of them would be used up before the training begins.
+        is_untrained = self._recipe.model.start == "none" and not self._start
         folder.mkdir(parents=True, exist_ok=True)
         for kind, examples in self._examples.items():
             before = self._start_outputs(start, kind)
@@ -194,6 +157,7 @@ class Validator:
             grids[kind] = folder / f"{kind}.png"
             write_grid(grids[kind], rows)
             warnings += self._new_warnings(kind, problems)
+            warnings += [] if is_untrained else self._passed_limits(kind, scores[kind])
         return Validation(scores, grids, tuple(warnings))
 
     def _evaluated(self, engine: Engine, example: Example) -> tuple[Output, dict[str, str]]:
@@ -211,6 +175,8 @@ class Validator:
             found = scorer(picture, reference)
             scores |= found.values
             problems |= found.problems
+        # A picture without flat areas lacks some of them: that is no problem, and the same at each validation.
+        scores |= find_artifacts(pixels_of(example.low).pixels, picture.pixels).values
         return Output(picture.pixels, scores), problems
 
     def _start_outputs(self, start: LoadedModel, kind: str) -> list[Output]:
@@ -232,121 +198,39 @@ class Validator:
                 warnings.append(f"{series} is left out for {len(found)} of {counted(count, 'picture')}: {found[0]}")
         return warnings
 
+    def _passed_limits(self, kind: str, scores: Mapping[str, float]) -> list[str]:
+        """A warning for each artifact above its limit, the first time."""
+        warnings = []
+        for name, limit in LIMITS.items():
+            series = f"{kind} {name}"
+            if scores.get(name, 0.0) > limit and series not in self._warned:
+                self._warned.add(series)
+                warnings.append(f"{series} is {scores[name]:.3g}, above {limit:g}: look at the validation pictures")
+        return warnings
+
     def _deciding(self, wanted: str | None) -> str:
-        metric = L1 if wanted is None else _canonical(wanted)
-        candidates = [metric]
+        name = L1 if wanted is None else canonical(wanted)
+        candidates = [name]
         if wanted is None and HELD_OUT not in self._examples and False in self._scorers:
             # L1 needs ground truth, and is only the default: the first NR metric replaces it.
             candidates = [found.name for found in self._scorers[False].metrics]
-        for name in candidates:
+        for candidate in candidates:
             for kind in (REAL, HELD_OUT):
-                if any(self._is_fit(example, name) for example in self._examples.get(kind, ())):
-                    return f"{kind} {name}"
-        if HELD_OUT not in self._examples and (metric == L1 or find_metric(metric).needs_reference):
-            raise UsageError(f"{metric} needs ground truth, which real pictures do not have")
-        raise UsageError(f"{metric} cannot be computed: all pictures are too small for it")
+                if any(self._is_fit(example, candidate) for example in self._examples.get(kind, ())):
+                    return f"{kind} {candidate}"
+        if HELD_OUT not in self._examples and needs_reference(name):
+            raise UsageError(f"{name} needs ground truth, which real pictures do not have")
+        raise UsageError(f"{name} cannot be computed: all pictures are too small for it, or none has flat areas")
 
     def _is_fit(self, example: Example, name: str) -> bool:
-        """Whether a metric can be computed on a picture: it has the ground truth, and is large enough."""
-        if name == L1:
-            return example.high is not None
+        """Whether a picture can have a score: it has the ground truth or the flat areas, and is large enough."""
+        if needs_reference(name) and example.high is None:
+            return False
+        if name in OWN:
+            return name in (L1, "colour_drift") or bool(flat_blocks((example.low[0] * 255).round(), self._scale).any())
         metric = find_metric(name)
         shorter, longer = sorted(length * self._scale for length in example.low.shape[2:])
-        return (not metric.needs_reference or example.high is not None) and (
-            shorter >= metric.smallest[0] and longer >= metric.smallest[1]
-        )
-
-
-@dataclass
-class History:
-    """The best scores so far by validation set and metric: `held_out psnr`, `real niqe`.
-
-    Attributes:
-        first: The scores at iteration 0.
-        best: The best scores.
-        iterations: Their iterations.
-    """
-
-    first: dict[str, float] = field(default_factory=dict)
-    best: dict[str, float] = field(default_factory=dict)
-    iterations: dict[str, int] = field(default_factory=dict)
-
-    def add(self, iteration: int, scores: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[str]]:
-        """Add the scores of an iteration.
-
-        Returns:
-            The names of the best scores so far, and of those that are worse than at iteration 0. NaN is never better
-            than a number, and always worse.
-        """
-        better, worse = [], []
-        for kind, found in scores.items():
-            for metric, score in found.items():
-                series = f"{kind} {metric}"
-                if math.isnan(score):
-                    worse += [series] if series in self.first else []
-                    continue
-                if iteration == 0:
-                    self.first[series] = score
-                if series not in self.best or is_better(metric, score, self.best[series]):
-                    self.best[series], self.iterations[series] = score, iteration
-                    better.append(series)
-                if series in self.first and is_better(metric, self.first[series], score):
-                    worse.append(series)
-        return better, worse
-
-    def to_json(self) -> dict[str, dict[str, Any]]:
-        """Convert to what JSON can hold, with infinities as text."""
-        return {
-            "first": {name: str(score) for name, score in self.first.items()},
-            "best": {name: str(score) for name, score in self.best.items()},
-            "iterations": dict(self.iterations),
-        }
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Mapping[str, Any]]) -> "History":
-        """Convert back what `to_json` returned."""
-        first, best = ({name: float(text) for name, text in content[part].items()} for part in ("first", "best"))
-        return cls(first, best, dict(content["iterations"]))
-
-
-def is_better(metric: str, score: float, than: float) -> bool:
-    """Whether a score is better than another one."""
-    return score < than if lower_is_better(metric) else score > than
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether lower scores of a metric are better."""
-    return metric == L1 or find_metric(metric).better == "lower"
-
-
-def _held_out(item: Item, recipe: TrainRecipe, scale: int, degradation: DegradationMixture) -> Example:
-    limit = recipe.data.max_pixels
-    header = PictureFile(item.file, max_pixels=limit).header
-    box = _centre(item.box or Box(0, 0, header.width, header.height), recipe.validation.crop, scale, item.file)
-    high = from_array(read_box(item.file, box, max_pixels=limit))
-    name = item.file.stem
-    if item.lr is not None:
-        small = box.divided(scale)
-        return Example(name, from_array(read_box(item.lr, small, max_pixels=limit)), high)
-    sample = degradation.draw(box.height, box.width, seed_of(recipe.train.seed, name, "validation"))
-    return Example(name, degrade(high, [sample]), high)
-
-
-def _real(path: Path, recipe: TrainRecipe, scale: int) -> Example:
-    limit, crop = recipe.data.max_pixels, recipe.validation.crop
-    header = PictureFile(path, max_pixels=limit).header
-    box = _centre(Box(0, 0, header.width, header.height), None if crop is None else crop // scale, 1, path)
-    return Example(path.stem, from_array(read_box(path, box, max_pixels=limit)), None)
-
-
-def _centre(whole: Box, side: int | None, grid: int, path: Path) -> Box:
-    """The centre crop of a picture; its place and size are multiples of `grid`."""
-    width, height = (min(length, side or length) // grid * grid for length in (whole.width, whole.height))
-    if not width or not height:
-        raise PictureError(f"{path}: {whole.width} x {whole.height} pixels are too few to validate on")
-    left = whole.left + (whole.width - width) // 2 // grid * grid
-    top = whole.top + (whole.height - height) // 2 // grid * grid
-    return Box(left, top, width, height)
+        return shorter >= metric.smallest[0] and longer >= metric.smallest[1]
 
 
 def _upscaled(engine: Engine, example: Example) -> Tensor:
@@ -357,21 +241,6 @@ def _upscaled(engine: Engine, example: Example) -> Tensor:
         raise NotFiniteError(f"{example.name}: {error}") from error
     is_gray = bool((example.low == example.low[:, :1]).all())
     return output.mean(1, keepdim=True).expand_as(output) if is_gray else output
-
-
-def _canonical(name: str) -> str:
-    """The name of a metric as the catalogue spells it; an unknown name stays as it is."""
-    try:
-        return name if name == L1 else find_metric(name).name
-    except UsageError:
-        return name
-
-
-def _find(path: str, where: str, problems: Problems) -> tuple[Path, ...]:
-    """The pictures of a folder and its subfolders, or one picture; adds a problem if there are none."""
-    with problems.noting(where, UsageError):
-        return find([Path(path)], suffixes=READABLE_SUFFIXES, recursive=True)
-    return ()
 
 
 def _device_name(device: torch.device) -> str:
