@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Generator as Yielding
@@ -289,11 +290,17 @@ def _workers_starting() -> Iterator[None]:
     os.environ.setdefault(variable, "1")
     # A mask is inherited. The tracker would end it, if it started within.
     resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
+    posix = hasattr(signal, "pthread_sigmask")
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if posix else set()
+    in_main = posix and threading.current_thread() is threading.main_thread()
+    at_death = signal.getsignal(signal.SIGCHLD) if in_main else None
     try:
         yield
     finally:
-        if mask is not None:
+        if posix:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if in_main:
+            # PyTorch's handler raises wherever the program is when a worker dies; the next batch will tell.
+            signal.signal(signal.SIGCHLD, at_death)
         if before is None:
             del os.environ[variable]
