@@ -195,7 +195,11 @@ def metrics_table() -> str:
 def models_table() -> str:
     """All models with their licences and sources."""
     from aimanga.models import MODELS
+    from aimanga.models.packaged import PackagedWeights
+    from aimanga.models.shipped import ShippedWeights
+    from aimanga.weights import WeightFile
 
+    kinds = {ShippedWeights: "shipped", PackagedWeights: "package", WeightFile: "fetch"}
     return _table(
         ("model", "scale", "for", "network", "trained on", "licence", "weights"),
         (
@@ -206,7 +210,7 @@ def models_table() -> str:
                 model.network,
                 model.training_data,
                 model.license,
-                "package" if hasattr(model.weights, "package") else "fetch",
+                kinds[type(model.weights)],
             )
             for model in MODELS
         ),

@@ -13,25 +13,25 @@ import aimanga
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
-MODELS = ("realesrgan-x4plus", "realsr-df2k", "realesrgan-x4plus-anime")
+MODELS = ("aimanga-x4", "realesrgan-x4plus", "realsr-df2k", "realesrgan-x4plus-anime")
 SIDE = 80  # of the crop of the input that all models upscale
 
 Pixels = NDArray[np.uint8]
 
 
 def before_after() -> None:
-    """before-after.jpg, the picture of the README: two samples, bicubic and upscaled."""
+    """before-after.jpg, the picture of the README: two samples, bicubic and by aimanga-x4."""
     tiles = []
     for name, (top, left) in {"parrot.jpg": (90, 100), "owl.jpg": (110, 230)}.items():
         photo = aimanga.read(ROOT / "samples" / name)
         for strength in (0.0, 1.0):
-            pixels = aimanga.upscale(photo, strength=strength).pixels
+            pixels = aimanga.upscale(photo, model="aimanga-x4", strength=strength).pixels
             tiles.append(pixels[top : top + 400, left : left + 400])
     aimanga.write(aimanga.Picture(np.hstack(tiles)), IMAGES / "before-after.jpg", quality=88)
 
 
 def comparisons() -> None:
-    """models-NAME.jpg: one input, all models side by side."""
+    """models-NAME.jpg: one input with its pixels repeated, bicubic, and all models side by side."""
     cat = Image.open(ROOT / "tests" / "photos" / "cat.jpg").resize((128, 128), Image.Resampling.BICUBIC)
     inputs = {
         "web": aimanga.read(ROOT / "samples" / "parrot.jpg").pixels[24 : 24 + SIDE, 30 : 30 + SIDE],
@@ -40,9 +40,10 @@ def comparisons() -> None:
     }
     for name, pixels in inputs.items():
         picture = aimanga.Picture(np.ascontiguousarray(pixels))
-        tiles = {"bicubic": aimanga.upscale(picture, strength=0.0).pixels}
+        tiles = {"input": picture.pixels.repeat(4, 0).repeat(4, 1)}
+        tiles |= {"bicubic": aimanga.upscale(picture, strength=0.0).pixels}
         tiles |= {model: aimanga.upscale(picture, model=model).pixels for model in MODELS}
-        two_by_two(tiles).save(IMAGES / f"models-{name}.jpg", quality=88, subsampling=0)
+        two_columns(tiles).save(IMAGES / f"models-{name}.jpg", quality=88, subsampling=0)
 
 
 def tutorial() -> None:
@@ -52,7 +53,7 @@ def tutorial() -> None:
     tiles |= {name: aimanga.read(f"{folder}/cat_1.png").pixels for name, folder in paths.items()}
     side = 4 * SIDE
     crops = {name: pixels[80 : 80 + side, 96 : 96 + side] for name, pixels in tiles.items()}
-    two_by_two(crops).save(IMAGES / "tutorial.jpg", quality=88, subsampling=0)
+    two_columns(crops).save(IMAGES / "tutorial.jpg", quality=88, subsampling=0)
 
 
 def drawing() -> Pixels:
@@ -78,10 +79,10 @@ def drawing() -> Pixels:
     return np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
-def two_by_two(tiles: dict[str, Pixels]) -> Image.Image:
-    """Four tiles with their names below: large enough to be seen on a phone, too."""
+def two_columns(tiles: dict[str, Pixels]) -> Image.Image:
+    """Tiles with their names below, two in a row: large enough to be seen on a phone, too."""
     side, line, gap = 4 * SIDE, 32, 8
-    sheet = Image.new("RGB", (2 * side + gap, 2 * (side + line)), "white")
+    sheet = Image.new("RGB", (2 * side + gap, (len(tiles) + 1) // 2 * (side + line)), "white")
     for place, (name, pixels) in enumerate(tiles.items()):
         left, top = place % 2 * (side + gap), place // 2 * (side + line)
         sheet.paste(Image.fromarray(pixels), (left, top))

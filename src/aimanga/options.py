@@ -31,7 +31,7 @@ from pydantic import Field, ValidationError
 from aimanga.config import Config, load
 from aimanga.errors import UsageError
 
-DEFAULT_MODEL = "realesrgan-x4plus"
+DEFAULT_MODEL = "aimanga-x4"
 """The model that is used where none is named."""
 
 MAX_PIXELS = 2**28

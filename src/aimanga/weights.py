@@ -86,7 +86,7 @@ class WeightFile:
 WEIGHT_FILES: tuple[WeightFile, ...] = (
     WeightFile(
         "realesrgan-x4plus-fp32",
-        "the default model as published, in float32",
+        "realesrgan-x4plus as published, in float32",
         f"{_REALESRGAN}/v0.1.0/RealESRGAN_x4plus.pth",
         "BSD-3-Clause",
         size=67_040_989,

@@ -46,7 +46,7 @@ def test_a_picture_that_is_too_small_gives_1(aimanga_cli, samples, tmp_path):
 
 def test_recipes_are_listed_and_printed(aimanga_cli):
     listed = aimanga_cli("degrade", "recipes").stdout
-    assert [line.partition(":")[0] for line in listed.splitlines()] == ["aimanga", "realesrgan", "bicubic"]
+    assert [line.partition(":")[0] for line in listed.splitlines()] == ["aimanga", "realesrgan", "light", "bicubic"]
     printed = aimanga_cli("degrade", "recipes", "realesrgan").stdout
     assert printed == (ROOT / "recipes" / "degrade-realesrgan.toml").read_text()
 

@@ -41,6 +41,18 @@ def test_the_published_values_of_real_esrgan():
     assert (recipe.final.sinc, recipe.final.resize_first, second.compression) == (0.8, 0.5, None)
 
 
+def test_light_is_milder_than_real_esrgan():
+    """Its values are this project's own: no publication to compare with, but an order."""
+    light, (strong, _) = load_degradation("light"), load_degradation("realesrgan").stages
+    (stage,) = light.stages
+    assert stage.blur.sigma[1] < strong.blur.sigma[1] and stage.blur.probability < strong.blur.probability
+    assert stage.noise.gaussian_sigma[1] < strong.noise.gaussian_sigma[1]
+    assert stage.noise.poisson_scale[1] < strong.noise.poisson_scale[1]
+    assert stage.noise.probability < strong.noise.probability
+    assert light.final.compression.jpeg_quality[0] > strong.compression.jpeg_quality[0]
+    assert (stage.resize, stage.sharpen, stage.compression) == (None, None, None)
+
+
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
 def test_every_field_is_described(part):
     assert issubclass(part, BaseModel) and part.__doc__

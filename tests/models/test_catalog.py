@@ -8,10 +8,14 @@ from aimanga import weights
 from aimanga.errors import ModelError
 from aimanga.hashing import sha256_of
 from aimanga.models import DEFAULT_MODEL, MODELS, RRDBNet, SRVGGNetCompact, catalog, load_model
+from aimanga.models.checkpoint import read_info, read_state
 from aimanga.models.packaged import PackagedWeights
+from aimanga.models.shipped import ShippedWeights
+from tests.conftest import ROOT
 
 NETWORKS = {"RRDBNet": RRDBNet, "SRVGGNetCompact": SRVGGNetCompact}
-PACKAGED = [entry for entry in MODELS if isinstance(entry.weights, PackagedWeights)]
+PACKAGED = [entry for entry in MODELS if isinstance(entry.weights, PackagedWeights | ShippedWeights)]
+SHIPPED = [entry for entry in MODELS if isinstance(entry.weights, ShippedWeights)]
 FETCHED = [entry for entry in MODELS if isinstance(entry.weights, weights.WeightFile)]
 
 
@@ -29,9 +33,9 @@ def test_every_entry_loads_and_is_what_it_says(entry):
     assert loaded.sha256 == entry.weights.sha256
     assert all(torch.isfinite(p).all() for p in loaded.network.parameters())
     # A flat picture keeps its colour: weights in a wrong order would give anything but this.
-    flat = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1).expand(-1, -1, 24, 24)
+    flat = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1).expand(-1, -1, 16, 16)
     with torch.inference_mode():
-        middle = loaded.network(flat)[:, :, 40:-40, 40:-40].mean((2, 3))
+        middle = loaded.network(flat)[:, :, 24:-24, 24:-24].mean((2, 3))
     torch.testing.assert_close(middle, torch.tensor([[0.2, 0.5, 0.7]]), atol=0.04, rtol=0)
 
 
@@ -62,6 +66,21 @@ def test_what_is_to_be_fetched_loads_once_it_is_there(entry, tmp_path, monkeypat
     assert abs(known.path.stat().st_size - known.size) < 0.02 * known.size
 
 
+@pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
+def test_a_shipped_checkpoint_says_of_itself_what_the_catalogue_says(entry):
+    info = read_info(entry.weights.path)
+    assert (info.network, info.scale, info.license) == (entry.network, entry.scale, entry.license)
+    assert {name: info.options[name] for name in entry.options} == entry.options
+    assert info.training_data == entry.training_data
+    parent = next(model for model in MODELS if info.parent.startswith(f"{model.name} ("))
+    assert info.parent == f"{parent.name} (SHA-256 {parent.weights.sha256})"
+    assert load_model(entry.name).parent == info.parent
+    assert {tensor.dtype for tensor in read_state(entry.weights.path).values()} == {torch.float16}
+    page = ROOT / "docs" / "models" / f"{entry.name}.md"
+    assert entry.weights.sha256 in page.read_text()
+    assert f"## {entry.weights.path.name}: {entry.license}" in entry.weights.path.with_name("LICENSES.md").read_text()
+
+
 def test_names_are_unique_and_the_default_is_among_them():
     names = [entry.name for entry in MODELS]
     assert len(set(names)) == len(names)
@@ -88,7 +107,7 @@ def test_a_network_for_gray_pictures_is_refused(tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ModelError, match="realesrgan-x5: no model of this name.*realesrgan-x4plus, realesrgan"):
+    with pytest.raises(ModelError, match="realesrgan-x5: no model of this name.*aimanga-x4, realesrgan-x4plus,"):
         load_model("realesrgan-x5")
 
 

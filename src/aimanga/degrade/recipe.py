@@ -196,7 +196,7 @@ class Recipe(Config):
     """The final stage."""
 
 
-DEGRADATIONS = ("aimanga", "realesrgan", "bicubic")
+DEGRADATIONS = ("aimanga", "realesrgan", "light", "bicubic")
 """The recipes that come with the package, by name; the files are `degrade-NAME.toml`."""
 
 DEFAULT_DEGRADATION = "aimanga"

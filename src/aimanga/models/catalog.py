@@ -10,6 +10,7 @@ from aimanga.models.checkpoint import read_info, read_state
 from aimanga.models.detect import build_network
 from aimanga.models.networks import Generator
 from aimanga.models.packaged import PackagedWeights
+from aimanga.models.shipped import ShippedWeights
 from aimanga.options import DEFAULT_MODEL as DEFAULT_MODEL
 from aimanga.text import counted
 from aimanga.weights import WeightFile, weight_file
@@ -31,7 +32,7 @@ class Model:
         source: Where it was published.
     """
 
-    weights: PackagedWeights | WeightFile
+    weights: ShippedWeights | PackagedWeights | WeightFile
     training_data: str
     scale: int = 4
     network: str = "RRDBNet"
@@ -96,9 +97,19 @@ def _realesrgan(name: str, purpose: str, stem: str, param_sha256: str, bin_sha25
 
 MODELS: tuple[Model, ...] = (
     Model(
+        ShippedWeights(
+            "aimanga-x4",
+            "photos of unknown quality",
+            "87b91235c06076f4f0b1b5caf26d3321a451731034ac7740f1e1c55aa18f3afc",
+            "Apache-2.0",
+        ),
+        "764 free photos and 90 pictures of rendered text",
+        source="this project: docs/models/aimanga-x4.md",
+    ),
+    Model(
         _realesrgan(
             "realesrgan-x4plus",
-            "photos of unknown quality",
+            "photos of unknown quality, smoother than aimanga-x4",
             "REALESRGAN_X4PLUS_UP4X",
             "c8a066c12541a1ef01ba90fddd90688278bdc11536847699239be29225015bc8",
             "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf",
@@ -209,6 +220,10 @@ def load_model(model: str | Path) -> LoadedModel:
 
 def _load_entry(entry: Model) -> LoadedModel:
     path, digest = entry.weights.verified()
-    network = build_network(read_state(path), entry.name)
+    info = read_info(path)
+    network = build_network(read_state(path), entry.name, info)
     assert isinstance(network, Generator)
-    return LoadedModel(entry.name, network, network.scale, entry.scale, entry.license, digest, entry.training_data)
+    parent = None if info is None else info.parent
+    return LoadedModel(
+        entry.name, network, network.scale, entry.scale, entry.license, digest, entry.training_data, parent
+    )
