@@ -1,6 +1,6 @@
 import copy
 import math
-from functools import partial
+import re
 
 import pytest
 import torch
@@ -239,15 +239,45 @@ def test_bfloat16_is_near_float32():
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch.compile's own
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # likewise
 @pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace:UserWarning")  # PyTorch 2.8
-def test_a_compiled_network_trains_as_the_plain_one(monkeypatch):
-    """Traced, but run by PyTorch itself: compiling its kernels takes half a minute."""
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    plain, compiled = (learner(recipe({"pixel": {}}, compute={"compile": flag})) for flag in (False, True))
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_compiled_blocks_train_as_plain_ones(monkeypatch, precision):
+    """Traced with both backward passes, but run by PyTorch itself: compiling its kernels takes half a minute."""
+    compiled_once = []
+    compile = torch.compile
+    monkeypatch.setattr(
+        torch, "compile", lambda f, **how: compiled_once.append(f) or compile(f, backend="aot_eager", **how)
+    )
+    plain, compiled = (learner(recipe(compute={"compile": flag, "precision": precision})) for flag in (False, True))
     for trained in (plain, compiled):
-        trained.step(*batch(n=2), RATES)
+        trained.step(*batch(), RATES)
+    assert len(compiled_once) == 1
+    assert compiled.warning is None
+    tolerance = 1e-6 if precision == "fp32" else 2e-3
     for name, tensor in plain.state()[0].items():
-        assert torch.allclose(compiled.state()[0][name], tensor, atol=1e-6), name
+        assert torch.allclose(compiled.state()[0][name], tensor, atol=tolerance), name
+
+
+@pytest.mark.parametrize(
+    ("compiler", "message"),
+    [
+        (lambda f, **how: lambda *x: f(*x) + 1, r"compiled blocks differ from eager ones by .*%"),
+        (lambda f, **how: lambda *x: 1 / 0, r"torch\.compile failed \(division by zero\)"),
+    ],
+)
+def test_a_compiler_that_fails_is_told_and_left_out(monkeypatch, compiler, message):
+    monkeypatch.setattr(torch, "compile", compiler)
+    plain, compiled = (learner(recipe(compute={"compile": flag})) for flag in (False, True))
+    for trained in (plain, compiled):
+        trained.step(*batch(), RATES)
+    assert re.match(message, compiled.warning)
+    assert same(bits(plain), bits(compiled))
+
+
+def test_auto_compiles_on_gpus_only(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda *arguments, **how: 1 / 0)
+    learner(recipe(iterations=5000)).step(*batch(), RATES)
 
 
 def test_the_discriminator_learns_alone_at_first():

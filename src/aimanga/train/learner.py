@@ -29,8 +29,12 @@ from aimanga.losses import (
 )
 from aimanga.models import UNetDiscriminator, UNetDiscriminatorSN
 from aimanga.models.networks import Generator, Tail
+from aimanga.train.compiling import CompiledBlocks
 from aimanga.train.networks import Networks, estimate_norms
 from aimanga.train.recipe import TrainRecipe
+
+# Compilation takes as long as hundreds of iterations.
+_WORTH_COMPILING = 1000
 
 L1 = "l1"
 """The L1 loss against the HR crops, in the range [0, 1], which is measured whatever the losses of a recipe."""
@@ -84,6 +88,7 @@ class Learner:
     Attributes:
         generator: The network in training, in float32.
         ema: The EMA of its weights; the network itself if the recipe has none.
+        warning: Why blocks that were to be compiled are not; None until the first iteration, or if they are.
         consistent: True between iterations. `state()` is only consistent then.
     """
 
@@ -99,9 +104,10 @@ class Learner:
         self._memory = memory
         if self._frozen:
             self.generator.freeze(self._frozen)
-        self._generate = self._set_up(Tail(self.generator, self._frozen) if self._frozen else self.generator)
         if recipe.train.ema.decay > 0:
             self.ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self._generate = self._set_up(Tail(self.generator, self._frozen) if self._frozen else self.generator)
+        self.ema.to(fabric.device)
         self.optimizers: dict[str, Optimizer] = {"generator": _optimizer(self.generator, recipe)}
         self._discriminate: nn.Module | None = None
         if self.discriminator is not None:
@@ -122,6 +128,12 @@ class Learner:
             self._vgg.to(fabric.device)
             self._vgg.features.to(dtype)
             self._vgg.to(memory_format=memory)  # type: ignore[call-overload]
+        wanted = recipe.compute.compile
+        if wanted == "auto":
+            wanted = fabric.device.type == "cuda" and recipe.train.iterations >= _WORTH_COMPILING
+        self._compiled = CompiledBlocks(self._generate) if wanted else None
+        self._checked = False
+        self.warning: str | None = None
         self.consistent = True
 
     def step(self, low: Tensor, high: Tensor, rates: Mapping[str, float], *, first: bool = False,
@@ -137,6 +149,10 @@ class Learner:
             turns: One of the eight flips and rotations for each crop, in which the losses compare output and HR.
         """
         parts = self._recipe.train.accumulate
+        if self._compiled is not None and not self._checked:
+            self._checked = True
+            with self._fabric.autocast():
+                self.warning = self._compiled.check(low.chunk(parts)[0].contiguous(memory_format=self._memory))
         figures: dict[str, Tensor] = {}
         lays = [range(0)] * parts if turns is None else [list(part) for part in torch.tensor(turns).chunk(parts)]
         try:
@@ -186,8 +202,7 @@ class Learner:
 
     def _set_up(self, network: nn.Module) -> nn.Module:
         network.to(memory_format=self._memory)  # type: ignore[call-overload]  # torch's stubs lack it
-        prepared = torch.compile(network) if self._recipe.compute.compile else network
-        return self._fabric.setup_module(prepared)  # type: ignore[arg-type]
+        return self._fabric.setup_module(network)
 
     def _stored(self) -> dict[str, nn.Module]:
         networks: dict[str, nn.Module] = {"generator": self.generator}

@@ -227,6 +227,9 @@ def _iterate(run: Run, stop: Stop) -> Reason:
             rates = learning_rates(run.iteration, recipe, run.lr_factor, run.seconds)
             first = run.iteration < recipe.discriminator.first
             figures = run.learner.step(low, high, rates, first=first, turns=batch.turns)
+            if run.learner.warning is not None:
+                run.report("warning", message=run.learner.warning)
+                run.learner.warning = None
             run.iteration += 1
             pending.append((run.iteration, figures))
             logs = run.iteration % recipe.logging.every == 0 or run.iteration == recipe.train.iterations

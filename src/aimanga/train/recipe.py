@@ -313,8 +313,9 @@ class Compute(Config):
     """Precision of the convolutions; weights and losses stay in fp32. auto: bf16 if the device is fast in it."""
     channels_last: bool = True
     """Channels-last memory format, which is faster nearly everywhere."""
-    compile: bool = False
-    """Compile the networks with torch.compile: faster on GPUs, after minutes of compilation."""
+    compile: bool | Literal["auto"] = "auto"
+    """Compile the dense blocks of RRDBNet with torch.compile, which takes a minute. auto: in trainings of 1,000
+    iterations and more on a GPU."""
     deterministic: bool = True
     """Choose deterministic kernels. On a CPU the same recipe gives the same bytes; on GPUs it does as far as there are
     such kernels, with CUBLAS_WORKSPACE_CONFIG=:4096:8 in the environment."""
