@@ -128,7 +128,7 @@ def test_it_explains_what_a_recipe_means_and_costs(aimanga_cli, recipe, tmp_path
     for part in (
         "tiny", "train.lr = 0.0003 Learning rate.", "losses.gan = - The adversarial loss.",
         "3 crops of 16 x 16 pixels in 3 iterations", "of memory per device", "s per iteration", "measured here",
-        'validation.metrics = ["psnr"]', "compute.compile = false",
+        'validation.metrics = ["psnr"]', 'compute.compile = "auto"',
     ):  # fmt: skip
         assert part in text
     assert not (tmp_path / "runs").exists()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from aimanga.degrade import load_degradation
+from aimanga.degrade import load_degradations
 from aimanga.errors import UsageError
 from aimanga.images import Picture, write
 from aimanga.tensors import from_array
@@ -19,7 +19,7 @@ def load(read_recipe):
 
     def run(*settings, source='path = "a"', degradation="realesrgan"):
         file = read_recipe(source, settings=[CROP, *settings])
-        return load_validation_sets(file, find_sets(file, 4)[0].items, 4, load_degradation(degradation))
+        return load_validation_sets(file, find_sets(file, 4)[0].items, 4, load_degradations(degradation))
 
     return run
 
@@ -58,9 +58,9 @@ def test_all_that_cannot_be_read_is_named(photos, read_recipe, tmp_path):
     broken.write_bytes(b"nothing")
     settings = [CROP, f"validation.real={broken.parent}", f"validation.pictures={tmp_path / 'gone'}"]
     with pytest.raises(UsageError) as caught:
-        load_validation_sets(read_recipe('path = "a"', settings=settings), [], 4, load_degradation("bicubic"))
+        load_validation_sets(read_recipe('path = "a"', settings=settings), [], 4, load_degradations("bicubic"))
     assert "--set validation.pictures: no such file or folder" in str(caught.value)
     assert "--set validation.real: " in str(caught.value)
     assert "q.png" in str(caught.value)
     with pytest.raises(UsageError, match=r"line \d+, validation\.held_out: there is no validation set"):
-        load_validation_sets(read_recipe('path = "a"', settings=[CROP]), [], 4, load_degradation("bicubic"))
+        load_validation_sets(read_recipe('path = "a"', settings=[CROP]), [], 4, load_degradations("bicubic"))

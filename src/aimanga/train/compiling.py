@@ -1,5 +1,6 @@
 """Compile the dense blocks of a generator: one compilation serves all of them, since the weights are arguments."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -44,18 +45,19 @@ class CompiledBlocks:
         self._function = torch.compile(dense_block, dynamic=False)
         self._enable()
 
-    def check(self, x: Tensor) -> str | None:
+    def check(self, x: Tensor, backward: Callable[[Tensor], object]) -> str | None:
         """Compare with eager execution, forward and backward; where that fails, the blocks run eagerly again.
 
         Args:
             x: A batch of the shape of those to come, for the network.
+            backward: Computes the gradients of a loss.
 
         Returns:
             Why they run eagerly; None if they run compiled.
         """
         try:
             found = self._network(x)
-            found.float().square().mean().backward()
+            backward(found.float().square().mean())
         except Exception as error:  # compilers fail in all kinds of ways
             self._disable()
             return f"torch.compile failed ({' '.join(str(error).split())[:200]}): the blocks are not compiled"

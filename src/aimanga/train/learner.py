@@ -152,7 +152,8 @@ class Learner:
         if self._compiled is not None and not self._checked:
             self._checked = True
             with self._fabric.autocast():
-                self.warning = self._compiled.check(low.chunk(parts)[0].contiguous(memory_format=self._memory))
+                x = low.chunk(parts)[0].contiguous(memory_format=self._memory)
+                self.warning = self._compiled.check(x, self._fabric.backward)
         figures: dict[str, Tensor] = {}
         lays = [range(0)] * parts if turns is None else [list(part) for part in torch.tensor(turns).chunk(parts)]
         try:

@@ -131,9 +131,9 @@ class Loader:
         while True:
             try:
                 batch = next(iterator)
-            except RuntimeError as error:
+            except (RuntimeError, EOFError, OSError) as error:  # errors of pictures come as values
                 raise ResourceError(
-                    f"a process that loads training data died ({' '.join(str(error).split())}): use fewer of them with "
+                    f"a process that loads training data died ({' '.join(f'{type(error).__name__} {error}'.split())}): use fewer of them with "
                     "--set data.workers=1, or none with 0"
                 ) from error
             yield _unless_failed(batch)
