@@ -112,6 +112,19 @@ def test_what_is_stored_is_used_again_and_anything_else_is_stored_anew(storing):
     assert storing("stored.pairs=6", "train.lr=1")[3]() == [6]
 
 
+def test_what_is_being_overwritten_does_not_count_any_more(storing):
+    assert storing("stored.pairs=6")[3]() == [0, 6]
+    windows, _, _, prepare = storing("stored.pairs=6", "train.seed=3")
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    windows._computed = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        prepare()
+    assert storing("stored.pairs=6")[3]() == [0, 6]
+
+
 def test_the_room_on_the_disk_is_checked_first(storing, tmp_path):
     with pytest.raises(ResourceError, match=r"3 stored crops of 64 pixels take .* kB, more than stored\.disk allows"):
         storing("stored.disk=1e-6")[3]()

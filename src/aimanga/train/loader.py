@@ -134,8 +134,8 @@ class Loader:
             except (RuntimeError, EOFError, OSError) as error:  # errors of pictures come as values
                 reason = " ".join(f"{type(error).__name__} {error}".split())
                 raise ResourceError(
-                    f"a process that loads training data died ({reason}): use fewer of them with --set data.workers=1, or "
-                    "none with 0"
+                    f"a process that loads training data died ({reason}): use fewer, with --set "
+                    "data.workers=1, or none with 0"
                 ) from error
             yield _unless_failed(batch)
 

@@ -27,6 +27,8 @@ from aimanga.train.recipe import TrainRecipe
 FOLDER = "stored"
 """The folder of the stored crops, within that of the run."""
 
+_NOTE = "stored.json"  # how many crops are stored, under which key
+
 # Crops that go through the networks at once, and how many of them between two notes of the progress.
 _AT_ONCE, _NOTED = 4, 64
 
@@ -96,6 +98,9 @@ class Windows:
             data=recipe.data.replaced(crop=recipe.data.read_crop, outer_crop=None),
             train=recipe.train.replaced(batch_size=_AT_ONCE, accumulate=1),
         )
+        note = self._folder / _NOTE
+        if not done:
+            note.unlink(missing_ok=True)  # what it counts is overwritten
         batches = Loader(data, whole, degradation, self._scale, workers=workers).batches(done // _AT_ONCE)
         maps = self._opened()
         try:
@@ -106,7 +111,7 @@ class Windows:
                     stored[places] = crops[: places.stop - done].permute(0, 2, 3, 1).cpu()
                 done = places.stop
                 if done == self.pairs or done % _NOTED == 0:
-                    with replacing(self._folder / "stored.json") as part:
+                    with replacing(note) as part:
                         part.write_text(json.dumps({"key": key, "crops": done}))
                     yield done
         finally:
@@ -177,7 +182,7 @@ class Windows:
     def _done(self, key: str) -> int:
         """How many crops are stored under this key."""
         try:
-            stored = json.loads((self._folder / "stored.json").read_text())
+            stored = json.loads((self._folder / _NOTE).read_text())
             return int(stored["crops"]) if stored["key"] == key else 0
         except (OSError, ValueError, KeyError):
             return 0
@@ -189,8 +194,10 @@ class Windows:
         fixed = [p for p in networks.generator.parameters() if not p.requires_grad]
         for parameter in [*fixed, *([] if networks.teacher is None else networks.teacher.parameters())]:
             digest.update(parameter.detach().float().cpu().contiguous().numpy().tobytes())
+        recipes = [found.model_dump(exclude={"description"}) for found in degradation.recipes]
         parts = (
-            data.digest, repr(degradation), recipe.train.seed, recipe.data.augment, recipe.model.freeze, self._shapes,
+            data.digest, degradation.shares, recipes,
+            recipe.train.seed, recipe.data.augment, recipe.model.freeze, self._shapes,
             type(fabric.strategy.precision).__name__, fabric.device.type,
         )  # fmt: skip
         digest.update(repr(parts).encode())
