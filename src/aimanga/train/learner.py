@@ -104,10 +104,11 @@ class Learner:
         self._memory = memory
         if self._frozen:
             self.generator.freeze(self._frozen)
+        # The EMA has the memory format of the weights: only then are they averaged by fused operations.
+        self.generator.to(fabric.device, memory_format=memory)  # type: ignore[call-overload]
         if recipe.train.ema.decay > 0:
             self.ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self._generate = self._set_up(Tail(self.generator, self._frozen) if self._frozen else self.generator)
-        self.ema.to(fabric.device)
         self.optimizers: dict[str, Optimizer] = {"generator": _optimizer(self.generator, recipe)}
         self._discriminate: nn.Module | None = None
         if self.discriminator is not None:
