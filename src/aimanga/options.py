@@ -26,7 +26,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from aimanga.config import Config, load
 from aimanga.errors import UsageError
@@ -57,6 +57,12 @@ class Flag:
     repeated: bool = False
 
 
+def _no_folder(path: Path | None) -> Path | None:
+    if path is not None and path.is_dir():
+        raise ValueError("this is a folder")
+    return path
+
+
 Recursive = Annotated[bool, Flag("-r"), Field(description="Enter subfolders; results mirror them.")]
 Overwrite = Annotated[bool, Field(description="Replace results that exist.")]
 DryRun = Annotated[bool, Field(description="Only print what would be done.")]
@@ -68,7 +74,11 @@ Precision = Annotated[
 Jobs = Annotated[int, Flag("-j"), Field(ge=1, description="Number of processes. On a CPU, one uses all cores well.")]
 MaxPixels = Annotated[int, Field(ge=1, description="Refuse pictures with more pixels.")]
 FirstPage = Annotated[bool, Field(description="Read the first page of animations and multi-page files.")]
-ReportFile = Annotated[Path | None, Field(description="Append one line of JSON for each picture to this file.")]
+ReportFile = Annotated[
+    Path | None,
+    AfterValidator(_no_folder),
+    Field(description="Append one line of JSON for each picture to this file."),
+]
 Seed = Annotated[int, Field(description="Every random draw follows from it and from the names of the files.")]
 
 

@@ -50,7 +50,7 @@ def test_wrong_usage_is_2_and_says_why(aimanga_cli, tmp_path, samples):
         (["upscale", tmp_path, "-o", tmp_path / "o"], "no pictures found"),
         (["upscale", tmp_path], "--output"),
         (["upscale", tmp_path, "-o", tmp_path / "o", "--scale", "x"], "--scale"),
-        (["upscale", samples, "-o", tmp_path / "o", "--report", tmp_path], "Is a directory"),
+        (["upscale", samples, "-o", tmp_path / "o", "--report", tmp_path], "this is a folder"),
     ):
         result = aimanga_cli(*arguments)
         assert result.returncode == 2
