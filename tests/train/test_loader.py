@@ -197,7 +197,7 @@ def test_what_is_cut_from_a_larger_crop_was_degraded_with_it(loading, mixture):
     assert {left for left, _ in corners} == {top for _, top in corners} == set(range(5))
 
 
-def test_closing_it_ends_its_workers(loading, mixture):
+def test_closing_it_ends_its_workers_without_a_word(loading, mixture, capfd):
     before = set(multiprocessing.active_children())
     batches = loading(*mixture, settings=["data.workers=1"]).batches(0)
     next(batches)
@@ -205,6 +205,7 @@ def test_closing_it_ends_its_workers(loading, mixture):
     assert len(workers) == 1
     batches.close()
     assert not any(worker.is_alive() for worker in workers)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("on_device", "expected"), [(0.001, True), (0.3, False)])

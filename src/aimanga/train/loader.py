@@ -1,5 +1,6 @@
 """Load the batch of each iteration ahead of the network: worker processes read, crop and degrade on the CPU."""
 
+import atexit
 import os
 import signal
 import threading
@@ -123,6 +124,7 @@ class Loader:
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)  # more processes than cores
         loader: DataLoader[Batch | Exception] = DataLoader(
             self._batches, batch_size=None, sampler=count(start), num_workers=self._workers, pin_memory=pinned,
+            worker_init_fn=_start_worker,
             multiprocessing_context="spawn",  # a forked process may hang: this one has threads
             generator=Generator(),  # else the global one is drawn from
         )  # fmt: skip
@@ -281,6 +283,11 @@ def _unless_failed(batch: Batch | Exception) -> Batch:
     if isinstance(batch, Exception):
         raise batch
     return batch
+
+
+def _start_worker(number: int) -> None:
+    """Let a worker leave at once when it ends: the threads of libraries would abort it with a message."""
+    atexit.register(os._exit, 0)
 
 
 @contextmanager
