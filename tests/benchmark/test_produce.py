@@ -1,23 +1,17 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from aimanga.batch import Watcher, journal
+from aimanga.batch import journal
 from aimanga.benchmark.methods import fingerprint
 from aimanga.benchmark.produce import Places, produce_results
 from aimanga.benchmark.recipe import ModelMethod, Program, Resampling
 from aimanga.errors import UsageError
 from aimanga.images import Picture, read, write
+from tests.watchers import Counting
 
 NAMES = [f"p{n}" for n in range(7)]
-
-
-class Counting(Watcher):
-    def __init__(self):
-        self.made = []
-
-    def on_end(self, job, record):
-        if record.status == "done":
-            self.made.append(job.source.stem)
 
 
 @pytest.fixture
@@ -38,7 +32,7 @@ def a_program(path, kind="picture", *options):
 def made(method, cases, places):
     counting = Counting()
     result = produce_results(method, cases, 4, places, watcher=counting)
-    return result, counting.made
+    return result, [Path(name).stem for name in counting.done]
 
 
 def test_everything_is_made_once(cases, places, program, calls, kind):

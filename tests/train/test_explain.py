@@ -1,5 +1,7 @@
 import pytest
+from safetensors.torch import save_file
 
+from aimanga.models import VGGFeatures
 from aimanga.train import train
 from aimanga.train.explain import measure_cost, values
 from aimanga.train.reading import load_train_recipe
@@ -50,7 +52,19 @@ def test_the_disk_is_that_of_the_files(tmp_path):
     assert written == pytest.approx(found.disk, rel=0.2)
 
 
-def test_missing_weights_of_vgg19_are_stood_in_for(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    "more", [[], ["losses.perceptual.network=vgg16-hed", "losses.perceptual.layers={conv4_3 = 1.0}"]]
+)
+def test_missing_weights_of_a_vgg_are_stood_in_for(monkeypatch, tmp_path, more):
     monkeypatch.setenv("AIMANGA_WEIGHTS", str(tmp_path))
-    settings = ["losses.perceptual.weight=1", "data.crop=32"]
+    settings = ["losses.perceptual.weight=1", "data.crop=32", *more]
     assert measure_cost(load_train_recipe("smoke", settings), "cpu").random_vgg
+
+
+def test_a_weight_file_is_not_stood_in_for(monkeypatch, tmp_path):
+    """Whatever else is missing."""
+    monkeypatch.setenv("AIMANGA_WEIGHTS", str(tmp_path))
+    path = tmp_path / "vgg.safetensors"
+    save_file(VGGFeatures("vgg19").state_dict(), path)
+    settings = ["losses.perceptual.weight=1", f"losses.perceptual.network={path}", "data.crop=32"]
+    assert not measure_cost(load_train_recipe("smoke", settings), "cpu").random_vgg

@@ -141,3 +141,25 @@ def test_a_made_discriminator_is_undecided_at_first(tmp_path):
     made = build(read(tmp_path, text))
     for logits in made.discriminator(torch.rand(2, 3, 32, 32)):
         assert float(F.softplus(logits.detach()).mean()) == pytest.approx(0.6931, abs=0.25)
+
+
+@pytest.mark.parametrize(
+    ("scale", "settings", "message"),
+    [
+        (4, ["stored.halo=4"], r"stored\.halo: windows of 64 pixels need a data\.outer_crop at least as large, not 48"),
+        (4, ["model.freeze=1", "stored.halo=0"], r"model\.freeze: 1 of 1 blocks leave none to train"),
+        (2, ["model.freeze=1", "stored.halo=0"], r"model\.freeze: .* has no features for each pixel of its input"),
+    ],
+)
+def test_windows_have_to_fit_the_network(tmp_path, scale, settings, message):
+    network = RRDBNet(features=8, blocks=1, growth=4, scale=scale)
+    save_checkpoint(tmp_path / "small.safetensors", network, scale=scale)
+    file = read(tmp_path, PIXEL + '[model]\nstart = "small.safetensors"\n', ["data.outer_crop=48", *settings])
+    with pytest.raises(UsageError, match=message):
+        build(file)
+
+
+def test_the_halo_of_a_network_of_x2_is_half_as_large_in_pixels(tmp_path):
+    save_checkpoint(tmp_path / "small.safetensors", RRDBNet(features=8, blocks=1, growth=4, scale=2), scale=2)
+    text = PIXEL + '[model]\nstart = "small.safetensors"\n'
+    assert build(read(tmp_path, text, ["data.outer_crop=48", "stored.halo=4"])).scale == 2

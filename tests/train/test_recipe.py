@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,18 @@ def test_what_is_given_away_names_no_folders(path):
         "real",
     )
     assert without_folders(load_train_recipe("aimanga").recipe).model.start == "realesrgan-x4plus"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["data.outer_crop=128"], "data.outer_crop: 128: it is smaller than the crop of 256"),
+        (["losses.gan.weight=0", "discriminator.first=5"], "discriminator.first: there is no discriminator"),
+        (["losses.gan.weight=0", "losses.feature_matching.weight=1"], "losses.feature_matching: it compares features"),
+        (["discriminator.kind=realesrgan", "discriminator.eps=0.01"], "discriminator.eps: only the multiscale"),
+        (["model.freeze=3"], "model.freeze: features of frozen blocks are kept"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_named(settings, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        load_train_recipe("aimanga", settings)

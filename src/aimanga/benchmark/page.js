@@ -483,7 +483,7 @@ function links() {
   return make("nav", { "aria-label": "On this page" }, found);
 }
 
-function section(set, index) {
+function setSection(set, index) {
   return make("section", { id: `set-${index}` },
     make("h2", {}, set.name), make("p", { class: "soft small" }, set.about), meansTable(set), legendOf(set),
     make("div", { class: "plots" }, set.measures.map((measure) => plot(set, measure))), categories(set), extremes(set));
@@ -493,7 +493,7 @@ byId("main").before(masthead("aimanga benchmark", page.title,
   page.description.split(/\n\s*\n/).filter(Boolean).map((part) => make("p", { class: "description" }, part)),
   make("dl", { class: "methods" }, page.methods.map(([method, words]) => [make("dt", {}, methodHead(method)), make("dd", {}, words)])),
   notices(page.notices), links()));
-byId("sets").append(...page.sets.map(section));
+byId("sets").append(...page.sets.map(setSection));
 startViewer();
 byId("repeat").hidden = !page.repeat.length;
 byId("repeat").append(...page.repeat.map(([title, text]) => foldable(title, make("pre", {}, text))));

@@ -66,7 +66,7 @@ def produce_results(
         remove_remains(places.results)
         kill_orphans(places.logs)
         key = partial(_key, method_key, scale)
-        intact = partial(_is_intact, kept, targets)
+        intact = partial(is_intact, kept, targets)
         run = partial(gather, journal=kept, key=key, intact=intact, watcher=watcher)
         sources = tuple(targets)
         if isinstance(method, Program) and method.in_folders:
@@ -95,7 +95,8 @@ def _key(method_key: str, scale: int, source: Path) -> str:
     return hashlib.sha256(f"{method_key} {scale} {sha256_of(source)}".encode()).hexdigest()
 
 
-def _is_intact(kept: Journal, targets: Mapping[Path, Path], source: Path) -> bool:
+def is_intact(kept: Journal, targets: Mapping[Path, Path], source: Path) -> bool:
+    """Whether the result of a source is the one that was recorded."""
     target = targets[source]
     return target.is_file() and sha256_of(target) == kept.values(source).get("sha256")
 

@@ -91,8 +91,9 @@ def _print_explanation(console: "Console", found: "Explanation") -> None:
     say(console, f"  {crops} in {counted(recipe.train.iterations, 'iteration')}")
     say(console, f"  about {file_size(cost.memory)} of memory per device, {file_size(cost.disk)} on disk")
     say(console, f"  about {seconds:.2f} s per iteration, {total} in all, measured here")
-    if cost.random_vgg:
-        say(console, "  measured with random weights for VGG19, which is missing: aimanga weights fetch vgg19")
+    if cost.random_vgg and recipe.losses.perceptual is not None:
+        name = recipe.losses.perceptual.network
+        say(console, f"  measured with random weights for {name}, which is missing: aimanga weights fetch {name}")
 
 
 def _in_toml(value: object) -> str:

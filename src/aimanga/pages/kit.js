@@ -30,6 +30,7 @@ function make(tag, attributes = {}, ...content) {
 }
 
 const button = (content, attributes, press) => make("button", { type: "button", click: press, ...attributes }, content);
+const section = (title, ...content) => make("section", {}, make("h2", {}, title), content);
 const foldable = (title, ...content) => make("details", {}, make("summary", {}, title), content);
 const notices = (messages) => messages.length > 0 && make("ul", { class: "notices" }, messages.map((message) => make("li", {}, message)));
 

@@ -1,7 +1,6 @@
 const page = dataOf("data");
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [340, 180, 50, 10, 10, 22];
 const shown = (value, digits) => (value === null ? "–" : value.toFixed(digits));
-const section = (title, ...content) => make("section", {}, make("h2", {}, title), content);
 
 /** The means of a metric over t. */
 function curve({ title, values, digits }) {

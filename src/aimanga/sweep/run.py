@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aimanga.atomic import remove_remains
 from aimanga.batch import Json, Tick, Watcher, gather, journal
+from aimanga.benchmark.produce import is_intact
 from aimanga.device import choose_device
 from aimanga.evaluate import ScoreOptions
 from aimanga.evaluate.comparison import Comparison, MethodResult, SetResult
@@ -109,15 +110,12 @@ def _results_of(point: Point, planned: SweepPlan, watcher: Watcher) -> MethodRes
     with journal(kept_file) as kept:
         remove_remains(folder)
 
-        def is_intact(low: Path) -> bool:
-            return targets[low].is_file() and sha256_of(targets[low]) == kept.values(low).get("sha256")
-
         report = gather(
             partial(_upscale, engine, targets, planned.scale),
             tuple(targets),
             kept,
             key=partial(_key, identity),
-            intact=is_intact,
+            intact=partial(is_intact, kept, targets),
             watcher=watcher,
         )
     names = {case.low: case.name for case in cases}

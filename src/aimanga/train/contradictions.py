@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from aimanga.config import Key
-from aimanga.train.recipe import TrainRecipe
+from aimanga.train.recipe import Discriminator, TrainRecipe
 
 
 def contradictions(recipe: TrainRecipe) -> Iterator[tuple[Key, str]]:
@@ -26,14 +26,7 @@ def contradictions(recipe: TrainRecipe) -> Iterator[tuple[Key, str]]:
         yield ("discriminator", "first"), "there is no discriminator without a weight for losses.gan"
     if "feature_matching" in active and "gan" not in active:
         yield ("losses", "feature_matching"), "it compares features of the discriminator, which needs losses.gan"
-    if recipe.discriminator.eps != 1e-5 and recipe.discriminator.kind != "multiscale":
+    if recipe.discriminator.eps != Discriminator().eps and recipe.discriminator.kind != "multiscale":
         yield ("discriminator", "eps"), "only the multiscale discriminator has instance normalization"
     if recipe.model.freeze and recipe.stored is None:
         yield ("model", "freeze"), "features of frozen blocks are kept, which needs the table [stored]"
-    if recipe.stored is not None:
-        scale = 4 if recipe.model.start != "none" else recipe.model.scale
-        if (needed := crop + 2 * recipe.stored.halo * scale) > outer:
-            yield (
-                ("stored", "halo"),
-                f"windows of {needed} pixels need a data.outer_crop at least as large, not {outer}",
-            )

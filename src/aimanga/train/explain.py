@@ -14,12 +14,11 @@ from aimanga.device import device_in_words
 from aimanga.memory import freed_memory_kept
 from aimanga.train.fabric import make_fabric
 from aimanga.train.learner import Learner
-from aimanga.train.networks import Networks, build
+from aimanga.train.networks import Networks, build, is_missing
 from aimanga.train.reading import RecipeFile
 from aimanga.train.recipe import TrainRecipe
 from aimanga.train.schedule import learning_rates
 from aimanga.train.states import bytes_on_disk
-from aimanga.weights import weight_file
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Cost:
         memory: Estimated RAM or VRAM of the networks, their optimizers and one part of a batch, in bytes.
         disk: Estimated size of the states and weights that are kept, in bytes.
         seconds_per_iteration: Without loading and degrading pictures; measured with batches of one and two.
-        random_vgg: Whether random weights replaced VGG19's, which are missing.
+        random_vgg: Whether random weights replaced those of the perceptual loss's network, which are missing.
     """
 
     device: str
@@ -111,7 +110,7 @@ def measure_cost(file: RecipeFile, device: str = "auto") -> Cost:
         UsageError: The networks cannot be built; the message names all that is wrong.
     """
     recipe = file.recipe
-    networks = build(file, random_vgg=True)
+    networks, loss = build(file, random_vgg=True), recipe.losses.perceptual
     fabric, precision, scaler = make_fabric(device, recipe)
     undivided = recipe.replaced(train=recipe.train.replaced(accumulate=1))
     learner = Learner(networks, undivided, fabric, scaler)
@@ -147,7 +146,7 @@ def measure_cost(file: RecipeFile, device: str = "auto") -> Cost:
         disk=bytes_on_disk(networks, recipe)[0],
         # The update of the weights takes as long for any batch size.
         seconds_per_iteration=one + (recipe.train.batch_size / fabric.world_size - 1) * max(0.0, two - one),
-        random_vgg=networks.vgg is not None and not weight_file("vgg19").path.is_file(),
+        random_vgg=networks.vgg is not None and loss is not None and is_missing(loss),
     )
 
 

@@ -99,6 +99,7 @@ class Learner:
         self._frozen = recipe.model.freeze
         self.generator = networks.generator
         self.discriminator = networks.discriminator
+        self._trained = networks.trained()
         self.ema: Generator = self.generator
         memory = torch.channels_last if recipe.compute.channels_last else torch.contiguous_format
         self._memory = memory
@@ -138,7 +139,7 @@ class Learner:
         self.consistent = True
 
     def step(self, low: Tensor, high: Tensor, rates: Mapping[str, float], *, first: bool = False,
-             turns: Sequence[int] | None = None) -> Figures:  # fmt: skip
+             turns: Sequence[int] = ()) -> Figures:  # fmt: skip
         """Do one iteration. If a loss or a gradient is not finite, no weights change; see `Figures.read`.
 
         Args:
@@ -147,7 +148,8 @@ class Learner:
             high: HR crops, N x 3 x (h scale) x (w scale), likewise.
             rates: Learning rates by the name of the network.
             first: Train the discriminator alone.
-            turns: One of the eight flips and rotations for each crop, in which the losses compare output and HR.
+            turns: One of the eight flips and rotations for each crop, in which the losses compare output and HR; empty
+                if the crops are turned already.
         """
         parts = self._recipe.train.accumulate
         if self._compiled is not None and not self._checked:
@@ -156,7 +158,8 @@ class Learner:
                 x = low.chunk(parts)[0].contiguous(memory_format=self._memory)
                 self.warning = self._compiled.check(x, self._fabric.backward)
         figures: dict[str, Tensor] = {}
-        lays = [range(0)] * parts if turns is None else [list(part) for part in torch.tensor(turns).chunk(parts)]
+        size = len(high) // parts
+        lays = [turns[first_one : first_one + size] for first_one in range(0, size * parts, size)]
         try:
             for part, (x, target, lay) in enumerate(zip(low.chunk(parts), high.chunk(parts), lays, strict=True), 1):
                 with ExitStack() as stack:
@@ -207,15 +210,10 @@ class Learner:
         return self._fabric.setup_module(network)
 
     def _stored(self) -> dict[str, nn.Module]:
-        networks: dict[str, nn.Module] = {"generator": self.generator}
-        if self.ema is not self.generator:
-            networks["ema"] = self.ema
-        if self.discriminator is not None:
-            networks["discriminator"] = self.discriminator
-        return networks
+        return self._trained if self.ema is self.generator else self._trained | {"ema": self.ema}
 
     def _accumulate(
-        self, low: Tensor, high: Tensor, share: float, first: bool, turns: Sequence[int] | Tensor
+        self, low: Tensor, high: Tensor, share: float, first: bool, turns: Sequence[int]
     ) -> dict[str, Tensor]:
         """Accumulate the gradients of a part of the batch; return its losses."""
         low, high = (x.contiguous(memory_format=self._memory) for x in (low, high))
@@ -225,8 +223,7 @@ class Learner:
         with torch.no_grad() if first else nullcontext():
             output = _centre(self._generate(low), high)
         figures = {L1: l1(output.detach(), high)}
-        if len(turns):
-            output, high = (_turned(x, turns) for x in (output, high))
+        output, high = (_turned(x, turns) for x in (output, high))
         gan = self._recipe.losses.gan
         real_logits: Sequence[Tensor] = ()
         fake_logits: Sequence[Tensor] = ()
@@ -258,7 +255,7 @@ class Learner:
         logits = [found] if isinstance(found, Tensor) else list(found)
         return logits, [] if self._matched is None else self._matched.take()
 
-    def _losses(self, low: Tensor, output: Tensor, high: Tensor, turns: Sequence[int] | Tensor) -> dict[str, Tensor]:
+    def _losses(self, low: Tensor, output: Tensor, high: Tensor, turns: Sequence[int]) -> dict[str, Tensor]:
         """The generator's losses by name, without the adversarial one."""
         losses, active = self._recipe.losses, self._recipe.losses.active
         found: dict[str, Tensor] = {}
@@ -279,8 +276,7 @@ class Learner:
         if "ldl" in active:
             with torch.no_grad(), self._fabric.autocast():
                 ema = Tail(self.ema, self._frozen) if self._frozen else self.ema
-                ema_output = _centre(ema(low), high)
-                ema_output = _turned(ema_output, turns) if len(turns) else ema_output
+                ema_output = _turned(_centre(ema(low), high), turns)
             found["ldl"] = ldl(output, high, ema_output)
         if "focal_frequency" in active:
             found["focal_frequency"] = focal_frequency(output, high)
@@ -297,7 +293,7 @@ class Learner:
 
     def _update(self, figures: dict[str, Tensor], rates: Mapping[str, float]) -> Figures:
         # The generator has no gradients while the discriminator learns alone.
-        updated = {name: network for name, network in self._trained().items() if _gradients(network)}
+        updated = {name: network for name, network in self._trained.items() if _gradients(network)}
         norms = {}
         for name, network in updated.items():
             if self._scaler is not None:
@@ -343,10 +339,6 @@ class Learner:
         torch._foreach_mul_(steps, share)
         torch._foreach_add_(averages, steps)
 
-    def _trained(self) -> dict[str, nn.Module]:
-        networks: dict[str, nn.Module] = {"generator": self.generator}
-        return networks if self.discriminator is None else networks | {"discriminator": self.discriminator}
-
 
 class _Captured:
     """Keeps the outputs of a discriminator's halving and doubling layers, which feature matching compares."""
@@ -381,10 +373,12 @@ def _centre(output: Tensor, like: Tensor) -> Tensor:
     return output[:, :, halo : output.shape[2] - halo, halo : output.shape[3] - halo] if halo else output
 
 
-def _turned(crops: Tensor, turns: Sequence[int] | Tensor) -> Tensor:
-    """Each square crop in one of its eight flips and rotations."""
+def _turned(crops: Tensor, turns: Sequence[int]) -> Tensor:
+    """Each square crop in one of its eight flips and rotations; without turns all crops as they are."""
+    if not turns:
+        return crops
     turned = []
-    for crop, turn in zip(crops, map(int, turns), strict=True):
+    for crop, turn in zip(crops, turns, strict=True):
         flipped = crop.flip([axis for axis, bit in ((2, 1), (1, 2)) if turn & bit])
         turned.append(flipped.transpose(1, 2) if turn & 4 else flipped)
     return torch.stack(turned)

@@ -46,7 +46,7 @@ class Batch(NamedTuple):
         samples: The degradation of each; None where the LR crop was stored.
         corners: Left and top of the part of each LR crop that is used, N x 2.
         finished: Whether the LR crops are degraded and all crops are cut to that part.
-        turns: The flip or rotation of each in which the losses are computed; None if the crops are turned already.
+        turns: The flip or rotation of each in which the losses are computed; empty if the crops are turned already.
     """
 
     low: Tensor
@@ -54,7 +54,7 @@ class Batch(NamedTuple):
     samples: tuple[Sample | None, ...]
     corners: tuple[tuple[int, int], ...]
     finished: bool = False
-    turns: tuple[int, ...] | None = None
+    turns: tuple[int, ...] = ()
 
 
 class Loader:
@@ -121,13 +121,14 @@ class Loader:
         if not self._workers:
             for iteration in count(start):
                 yield _unless_failed(self._batches[iteration])
-        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)  # more processes than cores
-        loader: DataLoader[Batch | Exception] = DataLoader(
-            self._batches, batch_size=None, sampler=count(start), num_workers=self._workers, pin_memory=pinned,
-            worker_init_fn=_start_worker,
-            multiprocessing_context="spawn",  # a forked process may hang: this one has threads
-            generator=Generator(),  # else the global one is drawn from
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)  # more processes than cores
+            loader: DataLoader[Batch | Exception] = DataLoader(
+                self._batches, batch_size=None, sampler=count(start), num_workers=self._workers, pin_memory=pinned,
+                worker_init_fn=_start_worker,
+                multiprocessing_context="spawn",  # a forked process may hang: this one has threads
+                generator=Generator(),  # else the global one is drawn from
+            )  # fmt: skip
         with _workers_starting():
             iterator = iter(loader)
         while True:

@@ -193,7 +193,7 @@ def _iterate(run: Run, stop: Stop) -> Reason:
     meter = Meter()
     pending: list[tuple[int, Figures]] = []
     # Reading a figure waits for the GPU, and asking the other processes for them; a CPU has nothing to wait for.
-    reads_every = 1 if device.type == "cpu" else recipe.logging.every
+    reads_always = device.type == "cpu"
     began = time.monotonic() - run.seconds
     batches = run.source.batches(run.iteration, pinned=device.type == "cuda")
 
@@ -211,7 +211,6 @@ def _iterate(run: Run, stop: Stop) -> Reason:
     try:
         for batch in batches:
             if run.iteration >= recipe.train.iterations:
-                read()
                 return "finished"
             run.seconds = time.monotonic() - began
             if recipe.train.hours is not None:
@@ -219,10 +218,8 @@ def _iterate(run: Run, stop: Stop) -> Reason:
                 if run.seconds > 3600 * recipe.train.hours:
                     read()
                     return "out of time"
-            if run.iteration % reads_every == 0:
-                read()
-                if _any_process(run, stop.signal is not None):
-                    return "terminated" if stop.signal == signal.SIGTERM else "interrupted"
+            if not pending and _any_process(run, stop.signal is not None):
+                return "terminated" if stop.signal == signal.SIGTERM else "interrupted"
             low, high = to_tensors(batch, recipe.data.crop, device)
             rates = learning_rates(run.iteration, recipe, run.lr_factor, run.seconds)
             first = run.iteration < recipe.discriminator.first
@@ -235,7 +232,7 @@ def _iterate(run: Run, stop: Stop) -> Reason:
             logs = run.iteration % recipe.logging.every == 0 or run.iteration == recipe.train.iterations
             validates = run.iteration % recipe.validation.every == 0
             saves = run.iteration % recipe.saving.every == 0
-            if reads_every == 1 or logs or validates or saves:
+            if reads_always or logs or validates or saves:
                 read()
             if logs:
                 run.report("train", **meter.reset(recipe.train.batch_size), lr=rates)

@@ -116,6 +116,15 @@ def build(file: RecipeFile, *, random_vgg: bool = False) -> Networks:
         for name in ("crop", "outer_crop"):
             if (side := getattr(recipe.data, name)) is not None and side % multiple:
                 problems.add(f"{file.where('data', name)}: {side} is no multiple of {multiple}")
+        if recipe.stored is not None:
+            needed = recipe.data.crop + 2 * recipe.stored.halo * start.network_scale
+            if needed > recipe.data.read_crop:
+                problems.add(
+                    f"{file.where('stored', 'halo')}: windows of {needed} pixels need a data.outer_crop at least "
+                    f"as large, not {recipe.data.read_crop}"
+                )
+        if recipe.model.freeze and start.network.size_multiple > 1:
+            problems.add(f"{file.where('model', 'freeze')}: {start.name} has no features for each pixel of its input")
         if recipe.model.freeze >= start.network.depth:
             problems.add(
                 f"{file.where('model', 'freeze')}: {recipe.model.freeze} of {start.network.depth} blocks leave none "
@@ -197,8 +206,13 @@ def _discriminator(recipe: TrainRecipe) -> UNetDiscriminator | UNetDiscriminator
     return network
 
 
+def is_missing(loss: Perceptual) -> bool:
+    """Whether the network of a perceptual loss has to be fetched first."""
+    return loss.network in PERCEPTUAL_NETWORKS and not weights.weight_file(loss.network).present
+
+
 def _vgg(loss: Perceptual, *, random: bool) -> VGGFeatures:
-    if random and loss.network in PERCEPTUAL_NETWORKS and not weights.weight_file(loss.network).present:
+    if random and is_missing(loss):
         with _seeded(0, loss.network):
             found = VGGFeatures(loss.network).requires_grad_(False).eval()
     else:

@@ -112,8 +112,6 @@ function curves(title, series) {
 
 // The page ------------------------------------------------------------------------------------------------------------
 
-const section = (title, ...content) => make("section", {}, make("h2", {}, title), content);
-
 byId("main").before(masthead("aimanga train", page.title,
   make("p", { class: "state" }, `${page.state}: iteration ${counted(page.iteration)} of ${counted(page.iterations)}, ${plural(page.seen, "crop")} seen`),
   page.about.map((text) => make("p", { class: "soft small" }, text)),
