@@ -11,7 +11,7 @@ from torch.amp import GradScaler
 
 from aimanga.degrade.blur import usm_sharpen
 from aimanga.errors import DivergedError
-from aimanga.models import RRDBNet, UNetDiscriminator, UNetDiscriminatorSN, VGGFeatures
+from aimanga.models import RRDBNet, SRVGGNetCompact, UNetDiscriminator, UNetDiscriminatorSN, VGGFeatures
 from aimanga.models.catalog import LoadedModel
 from aimanga.train.fabric import Autocast, make_fabric
 from aimanga.train.learner import L1, Learner
@@ -302,6 +302,20 @@ def test_the_results_of_a_teacher_replace_the_true_crops():
         expected = float(F.l1_loss(made.generator(low), wanted))
     found = learner(recipe({"pixel": {}}), Networks(made.start, made.generator, None, None, teacher))
     assert found.step(low, high, RATES).read()["pixel"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_flat_input_makes_a_flat_output_after_each_iteration_with_tied_phases():
+    torch.manual_seed(0)
+    compact = SRVGGNetCompact(features=8, convs=1)
+    start = LoadedModel("start", compact, 4, 4, None, "")
+    found = learner(recipe({"pixel": {}}).replaced(model={"tie_phases": True}), Networks(start, compact, None, None))
+    low, high = batch()
+    for _ in range(2):
+        found.step(low, high, RATES)
+        for network in (found.generator, found.ema):
+            with torch.no_grad():
+                flat = network(torch.full((1, 3, 24, 24), 0.4))[:, :, 32:-32, 32:-32]
+            assert float(flat.std((2, 3)).max()) < 1e-6
 
 
 @pytest.mark.parametrize("gan", [True, False])

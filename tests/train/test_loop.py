@@ -351,6 +351,9 @@ def test_frozen_blocks_are_computed_once_and_resumed(recipe, tmp_path, gan):
     assert [event["crops"] for event in events(tmp_path / "whole", "stored")] == [0, 5]
     folder = tmp_path / "parts"
     assert train(recipe, folder, set=[*settings, "train.hours=1e-9"], device="cpu").reason == "out of time"
+    states = States(folder, 1)
+    (first,) = states.iterations()
+    assert states.load(first).rest["seconds"] > 0  # storing is part of the hours
     train(recipe, folder, set=settings, resume=True, device="cpu")
     assert [event["crops"] for event in events(folder, "stored")] == [0, 5, 5]
     assert_equal(state_of(folder, 12), state_of(tmp_path / "whole", 12))

@@ -148,10 +148,12 @@ def set_up(file: RecipeFile, folder: Path, options: TrainOptions, watcher: Train
         resumed_at = run.iteration if saved else None
         run.log = stack.enter_context(Log(folder, tensorboard=recipe.logging.tensorboard, resumed_at=resumed_at))
     run.report_start(resumed=bool(saved))
+    began = time.monotonic()
     if isinstance(source, Windows) and fabric.is_global_zero:
         for done in source.prepare(data, degradation, fabric, workers):
             run.report("stored", crops=done, of=source.pairs, bytes=source.bytes)
     fabric.barrier()
+    run.seconds += time.monotonic() - began
     return run
 
 

@@ -26,6 +26,8 @@ class Model(Config):
     """The variant of RRDBNet that it is converted to, with the same output; left out, it stays as it is."""
     freeze: Annotated[int, Field(ge=0)] = 0
     """The number of blocks at the beginning of the body that stay as they are, with all before them."""
+    tie_phases: bool = False
+    """Keep the kernels before PixelShuffle equal in their sums, so that flat areas cannot have its grid."""
     network: Literal["rrdbnet", "compact"] = "rrdbnet"
     """The network with random weights: RRDBNet, or the small, fast SRVGGNetCompact."""
     scale: Literal[1, 2, 4] = 4
@@ -246,8 +248,8 @@ class Train(Rates):
     iterations: Count
     """Number of iterations."""
     hours: Positive | None = None
-    """The most hours that it takes, without interruptions: it ends with them, and so do its schedules; left out,
-    there is no limit."""
+    """The most hours that it takes, storing crops included and interruptions not: it ends with them, and so do its
+    schedules; left out, there is no limit."""
     batch_size: Count = 16
     """Crops per iteration, on all devices together."""
     accumulate: Count = 1
