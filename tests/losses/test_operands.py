@@ -31,6 +31,7 @@ CASES = {
     "feature_matching": lambda x, y: losses.feature_matching(scales(x), scales(y)),
     "ldl": lambda x, y: losses.ldl(x, y, x.detach().flip(3)),
     "focal_frequency": losses.focal_frequency,
+    "grid": losses.grid,
     "ms_ssim_loss": losses.ms_ssim_loss,
     "colour_consistency": losses.colour_consistency,
 }

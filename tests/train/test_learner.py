@@ -149,14 +149,14 @@ def test_the_state_does_not_depend_on_the_layout_of_the_memory():
 def test_all_losses_together_teach():
     losses = {
         "pixel": {"kind": "charbonnier"}, "gan": {"weight": 0.01, "kind": "least_squares"}, "ldl": {"weight": 1.0},
-        "focal_frequency": {"weight": 0.1}, "colour": {"weight": 0.5}, "feature_matching": {"weight": 0.01},
+        "focal_frequency": {"weight": 0.1}, "colour": {"weight": 0.5}, "grid": {"weight": 0.1}, "feature_matching": {"weight": 0.01},
     }  # fmt: skip
     made = learner(recipe(losses))
     low, _ = batch(n=1)
     high = F.interpolate(low, scale_factor=4, mode="nearest")
     figures = [made.step(low, high, RATES).read() for _ in range(15)]
     assert figures[0].keys() == {
-        "l1", "pixel", "gan", "ldl", "focal_frequency", "colour", "feature_matching", "total", "discriminator_real",
+        "l1", "pixel", "gan", "ldl", "focal_frequency", "colour", "grid", "feature_matching", "total", "discriminator_real",
         "discriminator_fake", "gradient generator", "gradient discriminator",
     }  # fmt: skip
     assert figures[-1][L1] < 0.8 * figures[0][L1]

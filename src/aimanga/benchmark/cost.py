@@ -11,14 +11,16 @@ _EVERY = 0.01
 
 
 class PeakMemory:
-    """The highest memory use that was sampled.
+    """The highest memory use that two samples in a row reached.
+
+    One alone does not count: a forked child has the memory of its parent until it runs its own program.
 
     Attributes:
-        peak: In bytes; 0 before the first sample.
+        peak: In bytes; 0 before the second sample.
     """
 
     def __init__(self) -> None:
-        self.peak = 0
+        self.peak = self._last = 0
 
     def sample(self, process: psutil.Process, *, itself: bool) -> None:
         """Sample the memory of a process and its children."""
@@ -32,7 +34,7 @@ class PeakMemory:
                 used += member.memory_info().rss
             except psutil.Error:
                 continue
-        self.peak = max(self.peak, used)
+        self.peak, self._last = max(self.peak, min(used, self._last)), used
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from aimanga.losses.colour import colour_consistency
 from aimanga.losses.feature_matching import feature_matching
 from aimanga.losses.focal_frequency import focal_frequency
 from aimanga.losses.gan import GanLoss, discriminator_losses, generator_loss
+from aimanga.losses.grid import grid
 from aimanga.losses.ldl import ldl
 from aimanga.losses.ms_ssim import ms_ssim_loss
 from aimanga.losses.perceptual import perceptual
@@ -17,6 +18,7 @@ __all__ = [
     "feature_matching",
     "focal_frequency",
     "generator_loss",
+    "grid",
     "l1",
     "ldl",
     "ms_ssim_loss",

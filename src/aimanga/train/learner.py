@@ -22,6 +22,7 @@ from aimanga.losses import (
     feature_matching,
     focal_frequency,
     generator_loss,
+    grid,
     l1,
     ldl,
     ms_ssim_loss,
@@ -285,6 +286,8 @@ class Learner:
             found["focal_frequency"] = focal_frequency(output, high)
         if "ms_ssim" in active:
             found["ms_ssim"] = ms_ssim_loss(output, high)
+        if "grid" in active:
+            found["grid"] = grid(output, high)
         if "colour" in active:
             found["colour"] = colour_consistency(output, high)
         return found

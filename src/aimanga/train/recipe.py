@@ -218,6 +218,8 @@ class Losses(Config):
     """Differences of spectra, the larger ones weighted more."""
     ms_ssim: Weighted | None = None
     """1 - MS-SSIM at five scales; at fewer if the crop is below 161."""
+    grid: Weighted | None = None
+    """The residual at the frequencies of a 2 x 2 or 4 x 4 grid, which PixelShuffle leaves in flat areas."""
     colour: Weighted | None = None
     """L1 of the mean colours of 16 x 16 pixels."""
 

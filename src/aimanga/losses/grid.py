@@ -1,0 +1,46 @@
+"""The grid loss: what a residual has at the frequencies of a 2 x 2 or 4 x 4 grid, the checkerboards of PixelShuffle.
+
+`aimanga.metrics.artifacts` measures the same in flat areas. The loss itself is this project's.
+"""
+
+import torch
+from torch import Tensor
+
+from aimanga.losses.operands import matched
+
+_BLOCK = 16
+# The frequencies of a grid in cycles a block, (down, across); those of a real picture are symmetric about 0.
+_HALF, _QUARTER = _BLOCK // 2, _BLOCK // 4
+_GRID = [
+    (0, _HALF), (_HALF, 0), (_HALF, _HALF), (0, _QUARTER), (_QUARTER, 0), (_QUARTER, _QUARTER), (_QUARTER, -_QUARTER),
+    (_QUARTER, _HALF), (_HALF, _QUARTER),
+]  # fmt: skip
+# Far below one level of 255: the magnitude has a gradient at 0, too.
+_SMALLEST = 1e-4
+
+
+def grid(x: Tensor, target: Tensor) -> Tensor:
+    """Compute the mean magnitude of the residual's spectrum at the frequencies of a grid.
+
+    Those are half and a quarter of a cycle a pixel, along one axis or both, in blocks of 16 x 16 pixels under a Hann
+    window, one every 8 pixels. A residual of white noise costs about its deviation, and one without a grid nearly
+    nothing: the loss takes a grid away without asking for the detail of the target.
+
+    Args:
+        x: N x C x H x W, range [0, 1], at least 16 x 16 pixels.
+        target: Likewise.
+
+    Returns:
+        0-dim, float32 (float64 of float64), 0 for equal pictures.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    x, target = matched(x, target)
+    line = torch.hann_window(_BLOCK, dtype=x.dtype, device=x.device)
+    window = line[:, None] * line
+    blocks = (x - target).unfold(2, _BLOCK, _BLOCK // 2).unfold(3, _BLOCK, _BLOCK // 2)
+    spectra = torch.view_as_real(torch.fft.fft2(blocks * (window / window.norm())))
+    rows, columns = zip(*_GRID, strict=True)
+    power = spectra[..., rows, columns, :].square().sum(-1)
+    return (power + _SMALLEST**2).sqrt().sub(_SMALLEST).mean()
