@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from aimanga.models import RRDBNet, SRVGGNetCompact
-from aimanga.models.layers import Conv1x1, Conv3x3, ExactConv3x3, PReLU, tie_phases
+from aimanga.models.layers import Conv1x1, Conv3x3, ExactConv3x3, PReLU
 
 
 @pytest.mark.parametrize("weights", [torch.float32, torch.float64, torch.bfloat16])
@@ -40,33 +40,3 @@ def test_under_autocast_the_trunk_and_the_picture_stay_in_float32(network):
     assert first[1] == last[1] == made.dtype == torch.float32
     assert {out for _, out in between} == {torch.bfloat16}
     assert (made - network(x)).abs().max() < 0.02 * made.abs().max()
-
-
-@pytest.mark.parametrize(
-    "network", [RRDBNet(features=8, blocks=1, growth=4, upsampler="pixelshuffle"), SRVGGNetCompact(features=8, convs=1)]
-)
-def test_a_flat_input_makes_a_flat_output_where_phases_are_tied(network):
-    x = torch.tensor([0.2, 0.5, 0.7])[None, :, None, None].expand(1, 3, 40, 36)
-
-    def deviation():
-        with torch.no_grad():
-            return float(network(x)[:, :, 64:-64, 64:-64].std((2, 3)).max())
-
-    assert deviation() > 1e-3
-    for conv, factor in network.shuffled:
-        tie_phases(conv, factor)
-    assert deviation() < 1e-6
-
-
-def test_tying_phases_changes_as_little_as_possible():
-    conv = torch.nn.Conv2d(2, 4, 3, dtype=torch.float64)
-    before = {name: value.clone() for name, value in conv.state_dict().items()}
-    tie_phases(conv, 2)
-    change = (conv.weight - before["weight"]).detach()
-    # The nearest point of a subspace: the change is orthogonal to it. Sums that are equal span it, with all that has none.
-    assert torch.allclose(change, change.mean((2, 3), keepdim=True).expand_as(change))
-    assert torch.allclose(change.sum(0), torch.zeros(2, 3, 3, dtype=torch.float64), atol=1e-12)
-    assert torch.allclose(conv.bias.detach(), before["bias"].mean().expand(4))
-    tied = conv.weight.clone()
-    tie_phases(conv, 2)
-    assert torch.allclose(conv.weight, tied, atol=1e-15)

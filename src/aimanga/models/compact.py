@@ -57,11 +57,6 @@ class SRVGGNetCompact(nn.Module):
         return (len(self.body) - 3) // 2
 
     @property
-    def shuffled(self) -> tuple[tuple[nn.Conv2d, int], ...]:
-        """The convolutions before PixelShuffle, with its factors."""
-        return ((self.body[-1], self.scale),)
-
-    @property
     def begin_channels(self) -> int:
         """Channels of what `begin` returns."""
         return self.options["channels"] + self.options["features"]

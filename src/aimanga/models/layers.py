@@ -79,26 +79,6 @@ class PReLU(nn.PReLU):
         return F.prelu(x.to(dtype), self.weight.to(dtype))
 
 
-@torch.no_grad()
-def tie_phases(conv: nn.Conv2d, factor: int) -> None:
-    """Change a convolution before PixelShuffle as little as possible so that a flat input makes a flat output.
-
-    PixelShuffle makes each block of `factor` x `factor` pixels by as many kernels, one a phase. Where their sums over
-    the 3x3 taps differ, flat areas get a grid of that period. Here the sums, and the biases, become their means over
-    the phases; what a kernel does beside that stays. A second time changes nothing.
-
-    Args:
-        conv: A convolution to C `factor`^2 channels; it is changed.
-        factor: The factor of the PixelShuffle.
-    """
-    phases = conv.weight.unflatten(0, (-1, factor**2))
-    sums = phases.mean((-2, -1), keepdim=True)
-    conv.weight -= (sums - sums.mean(1, keepdim=True)).expand_as(phases).flatten(0, 1)
-    if conv.bias is not None:
-        biases = conv.bias.unflatten(0, (-1, factor**2))
-        conv.bias.copy_(biases.mean(1, keepdim=True).expand_as(biases).flatten())
-
-
 def _has_autocast(kind: str) -> bool:
     """Whether autocast is enabled for a type of device; the meta device does not support it."""
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)

@@ -215,11 +215,6 @@ class RRDBNet(nn.Module):
         return len(self.body)
 
     @property
-    def shuffled(self) -> tuple[tuple[nn.Conv2d, int], ...]:
-        """The convolutions before PixelShuffle, with its factors; none in an upsampler without."""
-        return ((self.conv_up1, 2), (self.conv_up2, 2)) if self.upsampler == "pixelshuffle" else ()
-
-    @property
     def begin_channels(self) -> int:
         """Channels of what `begin` returns."""
         return 2 * self.conv_body.in_channels

@@ -29,7 +29,6 @@ from aimanga.losses import (
     perceptual,
 )
 from aimanga.models import UNetDiscriminator, UNetDiscriminatorSN
-from aimanga.models.layers import tie_phases
 from aimanga.models.networks import Generator, Tail
 from aimanga.train.compiling import CompiledBlocks
 from aimanga.train.networks import Networks, estimate_norms
@@ -107,8 +106,6 @@ class Learner:
         self._memory = memory
         if self._frozen:
             self.generator.freeze(self._frozen)
-        self._tied = self.generator.shuffled if recipe.model.tie_phases else ()
-        self._tie()
         # The EMA has the memory format of the weights: only then are they averaged by fused operations.
         self.generator.to(fabric.device, memory_format=memory)  # type: ignore[call-overload]
         if recipe.train.ema.decay > 0:
@@ -326,7 +323,6 @@ class Learner:
                 self._scaler.step(optimizer)
         if self._scaler is not None:
             self._scaler.update()
-        self._tie()
         if self.ema is not self.generator and "generator" in updated:
             self._update_ema(torch.where(broken, 0.0, 1 - self._recipe.train.ema.decay))
         if self.discriminator is not None:
@@ -336,10 +332,6 @@ class Learner:
                 buffer.copy_(torch.where(broken, before, buffer))
         self.consistent = True
         return found
-
-    def _tie(self) -> None:
-        for conv, factor in self._tied:
-            tie_phases(conv, factor)
 
     @torch.no_grad()
     def _update_ema(self, share: Tensor) -> None:

@@ -123,8 +123,6 @@ def build(file: RecipeFile, *, random_vgg: bool = False) -> Networks:
                     f"{file.where('stored', 'halo')}: windows of {needed} pixels need a data.outer_crop at least "
                     f"as large, not {recipe.data.read_crop}"
                 )
-        if recipe.model.tie_phases and generator is not None and not generator.shuffled:
-            problems.add(f"{file.where('model', 'tie_phases')}: {start.name} has no PixelShuffle")
         if recipe.model.freeze and start.network.size_multiple > 1:
             problems.add(f"{file.where('model', 'freeze')}: {start.name} has no features for each pixel of its input")
         if recipe.model.freeze >= start.network.depth:

@@ -26,8 +26,6 @@ class Model(Config):
     """The variant of RRDBNet that it is converted to, with the same output; left out, it stays as it is."""
     freeze: Annotated[int, Field(ge=0)] = 0
     """The number of blocks at the beginning of the body that stay as they are, with all before them."""
-    tie_phases: bool = False
-    """Keep the kernels before PixelShuffle equal in their sums, so that flat areas cannot have its grid."""
     network: Literal["rrdbnet", "compact"] = "rrdbnet"
     """The network with random weights: RRDBNet, or the small, fast SRVGGNetCompact."""
     scale: Literal[1, 2, 4] = 4
