@@ -10,11 +10,26 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 import aimanga
+from aimanga.benchmark.crops import most_different_crop
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 MODELS = ("aimanga-x4", "realesrgan-x4plus", "realsr-df2k", "realesrgan-x4plus-anime")
 SIDE = 80  # of the crop of the input that all models upscale
+
+PAIR = 240  # of the crops of the results that are compared
+PAIRS = (
+    "animals/114webmidtermp_dragonfly", "animals/114webmidtermp_leopard",
+    "animation/gophers_pirate-boat", "animation/testfiles_FairytaleCastle15_300dpi",
+    "architecture/dcabundance_arena-stage", "architecture/maxgooosegithu_krak-des-chevaliers",
+    "food/contentslidera_autumn-2", "food/maxresnet50_burger",
+    "human/communitytheme_Cab_Calloway_Gottlieb", "human/maximageresolu_face",
+    "landscape/lomiri_life_by_Aitzol_Berasategi", "landscape/lomiri_picosdeeuropa_by_Aitzol_Berasategi",
+    "objects/moiraine_desktop", "objects/pydatanyc2018o_contraption",
+    "plants/contentslidera_spring-1", "plants/contentslidera_winter-4",
+    "text/pydatanyc2018o_bug-report-woskay", "text/visiondata_aldi_18042020_11_00883",
+    "vehicles/demolicerecykl_atlas-copco-1055", "vehicles/maxresnet50_taxis",
+)  # fmt: skip
 
 Pixels = NDArray[np.uint8]
 
@@ -56,6 +71,26 @@ def tutorial() -> None:
     two_columns(crops).save(IMAGES / "tutorial.jpg", quality=88, subsampling=0)
 
 
+def pairs() -> None:
+    """pairs/NAME.jpg: input, pixels repeated, and three models on 20 of the free photos, where the models differ most.
+
+    Two a category, chosen by their licence before any result was seen; from the output of `aimanga benchmark models`.
+    """
+    done = Path("out/models")
+    methods = ("realesrgan-x4plus", "aimanga-x4", "aimanga-x4-fast")
+    for name in PAIRS:
+        results = [
+            aimanga.read(done / "results" / method / "Free photos" / f"{name.replace('/', '_')}.png").pixels
+            for method in methods
+        ]
+        low = aimanga.read(done / "sets" / "Free photos" / "LR" / f"{name}.png").pixels
+        box = most_different_crop(results, PAIR, PAIR, 4)
+        tiles = [box.divided(4).of(low).repeat(4, 0).repeat(4, 1), *map(box.of, results)]
+        target = IMAGES / "pairs" / f"{name.replace('/', '-')}.jpg"
+        target.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.hstack(tiles)).save(target, quality=85, subsampling=0)
+
+
 def drawing() -> Pixels:
     """A cat drawn with lines and flat colours, as small as the other inputs."""
     size = 16 * SIDE
@@ -93,5 +128,7 @@ def two_columns(tiles: dict[str, Pixels]) -> Image.Image:
 if __name__ == "__main__":
     before_after()
     comparisons()
+    if Path("out/models").is_dir():
+        pairs()
     if Path("out/first").is_dir():
         tutorial()

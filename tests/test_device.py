@@ -17,8 +17,10 @@ def test_the_first_gpu_is_taken_where_there_is_one(monkeypatch):
     assert choose_device("auto") == torch.device("cuda", 0)
 
 
-def test_a_device_in_words():
-    assert device_in_words(torch.device("cpu")) == f"CPU, {torch.get_num_threads()} threads"
+@pytest.mark.parametrize(("threads", "words"), [(1, "CPU, 1 thread"), (2, "CPU, 2 threads")])
+def test_a_device_in_words(monkeypatch, threads, words):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert device_in_words(torch.device("cpu")) == words
 
 
 @pytest.mark.parametrize(

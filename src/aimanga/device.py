@@ -3,6 +3,7 @@
 import torch
 
 from aimanga.errors import UsageError
+from aimanga.text import counted
 
 
 def choose_device(name: str) -> torch.device:
@@ -34,7 +35,7 @@ def choose_device(name: str) -> torch.device:
 def device_in_words(device: torch.device) -> str:
     """The device as text: `CPU, 8 threads`, `NVIDIA H100 (cuda:0)`."""
     if device.type == "cpu":
-        return f"CPU, {torch.get_num_threads()} threads"
+        return f"CPU, {counted(torch.get_num_threads(), 'thread')}"
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} ({device})"
     return "Apple GPU (mps)"

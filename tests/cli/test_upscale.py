@@ -1,8 +1,14 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
+
+from aimanga.cli.upscale import _announce
+from aimanga.upscale import UpscaleOptions
+from aimanga.upscale.files import plan_upscale
 
 
 @pytest.fixture
@@ -27,6 +33,24 @@ def test_it_says_what_it_does_and_what_it_did(aimanga_cli, photos, tmp_path, nea
     again = aimanga_cli("upscale", photos, "-o", tmp_path / "out", "-m", nearest_model)
     assert "2 already there (--overwrite replaces them)" in again.stdout
     assert "0 done, 2 skipped, 0 failed" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "megapixels", "faster"),
+    [
+        ("realesrgan-x4plus-anime", 100, "realesr-animevideov3-x4"),
+        ("realesrgan-x4plus-anime", 0.001, None),
+        ("realesr-animevideov3-x4", 10**6, None),
+    ],
+)
+def test_a_long_batch_names_a_faster_model(photos, tmp_path, capsys, model, megapixels, faster):
+    plan = plan_upscale(photos / "a.png", tmp_path / "out", UpscaleOptions(model=model, device="cpu"))
+    (picture,) = plan.pictures
+    long = replace(plan, pictures=(replace(picture, job=replace(picture.job, cost=megapixels * 1e6)),))
+    _announce(Console(width=200), long)
+    estimates = [line for line in capsys.readouterr().out.splitlines() if "about" in line]
+    assert len(estimates) == 1 + (faster is not None)
+    assert faster is None or f"with --model {faster}, which is small and fast" in estimates[1]
 
 
 def test_every_option_reaches_the_result(aimanga_cli, photos, tmp_path, nearest_model):

@@ -8,6 +8,7 @@ from aimanga import weights
 from aimanga.errors import ModelError
 from aimanga.hashing import sha256_of
 from aimanga.models import DEFAULT_MODEL, MODELS, RRDBNet, SRVGGNetCompact, catalog, load_model
+from aimanga.models.catalog import find_model
 from aimanga.models.checkpoint import read_info, read_state
 from aimanga.models.packaged import PackagedWeights
 from aimanga.models.shipped import ShippedWeights
@@ -106,8 +107,18 @@ def test_a_network_for_gray_pictures_is_refused(tmp_path):
         load_model(tmp_path / "gray.pth")
 
 
+def test_a_faster_model_has_the_same_scale_and_fewer_weights():
+    named = [(entry, find_model(entry.faster)) for entry in MODELS if entry.faster is not None]
+    assert DEFAULT_MODEL in {entry.name for entry, _ in named}
+    for entry, faster in named:
+        assert faster is not None
+        assert faster.scale == entry.scale
+        small, large = (load_model(each.name).network.state_dict().values() for each in (faster, entry))
+        assert 5 * sum(x.numel() for x in small) < sum(x.numel() for x in large)
+
+
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ModelError, match="realesrgan-x5: no model of this name.*aimanga-x4, realesrgan-x4plus,"):
+    with pytest.raises(ModelError, match="realesrgan-x5: no model of this name.*aimanga-x4, aimanga-x4-fast, realesrgan-x4plus,"):
         load_model("realesrgan-x5")
 
 

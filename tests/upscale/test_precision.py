@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from aimanga.errors import UsageError
+from aimanga.text import counted
 from aimanga.upscale import precision
 from aimanga.upscale.precision import choose_precision, describe
 
@@ -47,6 +48,6 @@ def test_precisions_that_make_no_sense_are_refused():
 
 
 def test_the_description_says_device_and_precision():
-    assert describe(CPU, "bf16") == f"CPU, {torch.get_num_threads()} threads, bf16 convolutions, fp32 sums"
-    assert describe(CPU, "fp32").endswith("threads, fp32")
+    assert describe(CPU, "bf16") == f"CPU, {counted(torch.get_num_threads(), 'thread')}, bf16 convolutions, fp32 sums"
+    assert describe(CPU, "fp32").endswith(", fp32")
     assert set(precision.WEIGHT_TYPES) == {"fp32", "bf16", "fp16"}

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from aimanga.upscale import UpscalePlan
 
 
+# Seconds from which on a faster model is named.
+_LONG = 600
+
+
 @with_options
 def upscale(inputs: Inputs, output: Output, options: UpscaleOptions) -> None:
     """Folders are mirrored, and a result has the name of its source; OUTPUT can also be the result of a single picture.
@@ -54,6 +58,7 @@ def _print_plan(console: "Console", plan: "UpscalePlan") -> None:
 
 
 def _announce(console: "Console", plan: "UpscalePlan") -> None:
+    from aimanga.models.catalog import find_model
     from aimanga.upscale import load_engine
     from aimanga.upscale.precision import describe
 
@@ -63,15 +68,21 @@ def _announce(console: "Console", plan: "UpscalePlan") -> None:
     lines = [f"{engine.model.name}{license} on {describe(engine.device, engine.precision)}"]
     waiting = plan.waiting
     summary = f"{len(waiting)} of {counted(len(plan.pictures), 'picture')} to upscale"
+    faster = ""
     if waiting:
         inputs = sum(p.input_size[0] * p.input_size[1] for p in waiting if p.input_size)
         outputs = sum(p.output_size[0] * p.output_size[1] for p in waiting if p.output_size)
         summary += f", {inputs / 1e6:.2f} -> {outputs / 1e6:.1f} megapixels"
     if waiting and options.strength > 0:
+        pixels = sum(p.job.cost for p in waiting)
         with console.status("measuring the speed"):
-            seconds = engine.seconds_per_pixel() * sum(p.job.cost for p in waiting)
+            seconds = engine.seconds_per_pixel() * pixels
+            entry = find_model(options.model)
+            if seconds > _LONG and entry is not None and entry.faster is not None:
+                fast = load_engine(entry.faster, options.device, options.precision).seconds_per_pixel() * pixels
+                faster = f"about {duration(fast)} with --model {entry.faster}, which is small and fast"
         summary += f", about {duration(seconds)}"
-    lines.append(summary)
+    lines += [summary, *([faster] if faster else [])]
     if waiting and not engine.streams:
         lines.append(f"{engine.model.name} looks at the whole picture: large ones are cut into overlapping tiles")
     if not options.overwrite and (present := sum(p.present for p in plan.pictures)):

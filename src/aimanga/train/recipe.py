@@ -146,7 +146,7 @@ class Data(Config):
     """Pictures with more pixels count as unreadable."""
     workers: Annotated[int, Field(ge=0, le=64)] | None = None
     """Processes that read and degrade crops, each two batches ahead; 0 does it in the main process. Left out, one fewer
-    than `--jobs`: by default than the machine has cores."""
+    than `--jobs`, by default than the machine has cores, and at most 16."""
 
     @property
     def read_crop(self) -> int:
