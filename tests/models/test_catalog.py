@@ -118,7 +118,7 @@ def test_a_faster_model_has_the_same_scale_and_fewer_weights():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ModelError, match="realesrgan-x5: no model of this name.*aimanga-x4, aimanga-x4-fast, realesrgan-x4plus,"):
+    with pytest.raises(ModelError, match="realesrgan-x5: no model of this name.*aimanga-x4, aimanga-x4-fast,"):
         load_model("realesrgan-x5")
 
 
