@@ -47,10 +47,10 @@ def watched_memory(*, itself: bool) -> Iterator[PeakMemory]:
     memory, process, ended = PeakMemory(), psutil.Process(), threading.Event()
 
     def watch() -> None:
-        memory.sample(process, itself=itself)
         while not ended.wait(_EVERY):
             memory.sample(process, itself=itself)
 
+    memory.sample(process, itself=itself)
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
@@ -58,3 +58,5 @@ def watched_memory(*, itself: bool) -> Iterator[PeakMemory]:
     finally:
         ended.set()
         thread.join()
+        # However short the block was, this process has been sampled twice.
+        memory.sample(process, itself=itself)
