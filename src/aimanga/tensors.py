@@ -145,6 +145,36 @@ def filtered(x: Tensor, taps: Sequence[float]) -> Tensor:
     return x
 
 
+def hann_power(blocks: Tensor) -> Tensor:
+    """The power spectra of square blocks under a Hann window of unit energy: s^2 for white noise of deviation s.
+
+    Args:
+        blocks: ... x side x side, float32 or float64, any range.
+
+    Returns:
+        The same shape and type; place (i, j) is i cycles a block down and j across.
+    """
+    line = torch.hann_window(blocks.shape[-1], dtype=blocks.dtype, device=blocks.device)
+    window = line[:, None] * line
+    spectra = torch.view_as_real(torch.fft.fft2(blocks * (window / window.norm())))
+    return spectra.square().sum(-1)
+
+
+def grid_frequencies(side: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The frequencies of a 2 x 2 grid, and those of a 4 x 4 grid that it has beside them.
+
+    Args:
+        side: Of a block in pixels, a multiple of 4.
+
+    Returns:
+        Places (down, across) in a spectrum, in cycles a block. A real spectrum is symmetric about 0: half is enough.
+    """
+    half, quarter = side // 2, side // 4
+    two = [(0, half), (half, 0), (half, half)]
+    four = [(0, quarter), (quarter, 0), (quarter, quarter), (quarter, -quarter), (quarter, half), (half, quarter)]
+    return two, four
+
+
 def weighted_sum(picture: Tensor, axis: int, weights: Tensor, sources: Tensor) -> Tensor:
     """Compute each sample along an axis as a weighted sum of a few samples.
 

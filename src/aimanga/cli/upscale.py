@@ -68,7 +68,7 @@ def _announce(console: "Console", plan: "UpscalePlan") -> None:
     lines = [f"{engine.model.name}{license} on {describe(engine.device, engine.precision)}"]
     waiting = plan.waiting
     summary = f"{len(waiting)} of {counted(len(plan.pictures), 'picture')} to upscale"
-    faster = ""
+    faster: list[str] = []
     if waiting:
         inputs = sum(p.input_size[0] * p.input_size[1] for p in waiting if p.input_size)
         outputs = sum(p.output_size[0] * p.output_size[1] for p in waiting if p.output_size)
@@ -80,9 +80,9 @@ def _announce(console: "Console", plan: "UpscalePlan") -> None:
             entry = find_model(options.model)
             if seconds > _LONG and entry is not None and entry.faster is not None:
                 fast = load_engine(entry.faster, options.device, options.precision).seconds_per_pixel() * pixels
-                faster = f"about {duration(fast)} with --model {entry.faster}, which is small and fast"
+                faster = [f"about {duration(fast)} with --model {entry.faster}, which is small and fast"]
         summary += f", about {duration(seconds)}"
-    lines += [summary, *([faster] if faster else [])]
+    lines += [summary, *faster]
     if waiting and not engine.streams:
         lines.append(f"{engine.model.name} looks at the whole picture: large ones are cut into overlapping tiles")
     if not options.overwrite and (present := sum(p.present for p in plan.pictures)):

@@ -3,18 +3,12 @@
 `aimanga.metrics.artifacts` measures the same in flat areas. The loss itself is this project's.
 """
 
-import torch
 from torch import Tensor
 
 from aimanga.losses.operands import matched
+from aimanga.tensors import grid_frequencies, hann_power
 
 _BLOCK = 16
-# The frequencies of a grid in cycles a block, (down, across); those of a real picture are symmetric about 0.
-_HALF, _QUARTER = _BLOCK // 2, _BLOCK // 4
-_GRID = [
-    (0, _HALF), (_HALF, 0), (_HALF, _HALF), (0, _QUARTER), (_QUARTER, 0), (_QUARTER, _QUARTER), (_QUARTER, -_QUARTER),
-    (_QUARTER, _HALF), (_HALF, _QUARTER),
-]  # fmt: skip
 # Far below one level of 255: the magnitude has a gradient at 0, too.
 _SMALLEST = 1e-4
 
@@ -37,10 +31,8 @@ def grid(x: Tensor, target: Tensor) -> Tensor:
         ValueError: The shapes differ.
     """
     x, target = matched(x, target)
-    line = torch.hann_window(_BLOCK, dtype=x.dtype, device=x.device)
-    window = line[:, None] * line
     blocks = (x - target).unfold(2, _BLOCK, _BLOCK // 2).unfold(3, _BLOCK, _BLOCK // 2)
-    spectra = torch.view_as_real(torch.fft.fft2(blocks * (window / window.norm())))
-    rows, columns = zip(*_GRID, strict=True)
-    power = spectra[..., rows, columns, :].square().sum(-1)
+    two, four = grid_frequencies(_BLOCK)
+    rows, columns = zip(*two, *four, strict=True)
+    power = hann_power(blocks)[..., rows, columns]
     return (power + _SMALLEST**2).sqrt().sub(_SMALLEST).mean()

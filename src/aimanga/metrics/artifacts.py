@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from aimanga.errors import PictureError
-from aimanga.tensors import resize
+from aimanga.tensors import grid_frequencies, hann_power, resize
 
 BLOCK = 32
 """Side of a block of the output in pixels."""
@@ -36,13 +36,6 @@ _FLATTEST = 4.0
 _CLIPPED = 8.0
 # A power of 1 level is seen by nobody: ratios of less than this mean nothing, and most of it is rounding.
 _UNSEEN = 1.0
-# The frequencies of a grid in cycles a block, (down, across): those of a 4 x 4 grid without those of a 2 x 2 grid. A
-# real spectrum is symmetric about 0: half of it is enough.
-_HALF, _QUARTER = BLOCK // 2, BLOCK // 4
-_TWO = [(0, _HALF), (_HALF, 0), (_HALF, _HALF)]
-_FOUR = [
-    (0, _QUARTER), (_QUARTER, 0), (_QUARTER, _QUARTER), (_QUARTER, -_QUARTER), (_QUARTER, _HALF), (_HALF, _QUARTER),
-]  # fmt: skip
 # The window spreads a frequency over its next neighbours; those at a distance of 2 and 3 are free of it.
 _RING = tuple(zip(*[(y, x) for y in range(-3, 4) for x in range(-3, 4) if max(abs(y), abs(x)) > 1], strict=True))
 # What an input of a quarter of the size cannot hold is above 1/8 cycle a pixel; a half more is free of the window.
@@ -131,7 +124,7 @@ def artifacts(low: Tensor, output: Tensor) -> Artifacts:
     noise = float((fine - given_fine).mean(0).median().clamp(min=0).sqrt())
     weights = 1 / (fine[..., None, None] + _UNSEEN)
     spectra = (weights * (made + _UNSEEN)).sum((0, 1)), (weights * given).sum((0, 1))
-    two, four = (math.fsum(_ratio(*spectra, at) for at in grid) / len(grid) for grid in (_TWO, _FOUR))
+    two, four = (math.fsum(_ratio(*spectra, at) for at in grid) / len(grid) for grid in grid_frequencies(BLOCK))
     return Artifacts(two, four, noise, drift, len(places))
 
 
@@ -182,11 +175,8 @@ def _without_plane(blocks: Tensor) -> Tensor:
 
 
 def _power(blocks: Tensor) -> Tensor:
-    """The power spectra of blocks, ... x 32 x 32, without their planes; s^2 for white noise of deviation s."""
-    line = torch.hann_window(BLOCK, dtype=blocks.dtype, device=blocks.device)
-    window = line[:, None] * line
-    spectra = torch.view_as_real(torch.fft.fft2(_without_plane(blocks) * (window / window.norm())))
-    return spectra.square().sum(-1)
+    """The power spectra of blocks, ... x 32 x 32, without their planes."""
+    return hann_power(_without_plane(blocks))
 
 
 def _ratio(made: Tensor, given: Tensor, at: tuple[int, int]) -> float:
